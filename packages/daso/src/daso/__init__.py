@@ -1,0 +1,5 @@
+"""Distributed Asynchronous and Selective Optimization: hierarchical data-parallel training with torch."""
+
+from daso._version import __version__
+
+__all__ = ["__version__"]
