@@ -1,5 +1,42 @@
-"""What MPI packages for machine learning share on top of mpi4py: torch buffers, topology, errors on all ranks, logging and progress."""
+"""What MPI packages share on top of mpi4py: arrays, nodes, errors on all ranks, logging, progress."""
 
 from mpi_utils._version import __version__
+from mpi_utils.communicator import Communicator, world
+from mpi_utils.errors import (
+    CollectiveMismatchError,
+    MPIUnavailableError,
+    RemoteError,
+    abort_on_exception,
+    agree,
+    collective,
+)
+from mpi_utils.logs import get_logger
+from mpi_utils.progress import progress
+from mpi_utils.ranks import is_rank_zero, rank_zero
+from mpi_utils.requests import Request, waitall
+from mpi_utils.seeds import spawn_seeds
+from mpi_utils.topology import NodeMap, Topology
+from mpi_utils.traffic import TrafficCounter, traffic
 
-__all__ = ["__version__"]
+__all__ = [
+    "CollectiveMismatchError",
+    "Communicator",
+    "MPIUnavailableError",
+    "NodeMap",
+    "RemoteError",
+    "Request",
+    "Topology",
+    "TrafficCounter",
+    "__version__",
+    "abort_on_exception",
+    "agree",
+    "collective",
+    "get_logger",
+    "is_rank_zero",
+    "progress",
+    "rank_zero",
+    "spawn_seeds",
+    "traffic",
+    "waitall",
+    "world",
+]

@@ -1,0 +1,272 @@
+"""Arrays as MPI sees them: contiguous memory that the library can reach, and a datatype.
+
+Two kinds of array go through: torch tensors and NumPy arrays. Everything else that speaks DLPack or
+the buffer protocol is viewed as one of them, without a copy.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mpi_utils.runtime import is_gpu_aware, load_mpi
+
+_CPU = 1  # DLPack's kDLCPU
+
+#: dtype name -> name of the MPI datatype that carries it. A 16-bit float travels as a bit pattern.
+_DATATYPES = {
+    "bool": "C_BOOL",
+    "int8": "INT8_T",
+    "int16": "INT16_T",
+    "int32": "INT32_T",
+    "int64": "INT64_T",
+    "uint8": "UINT8_T",
+    "uint16": "UINT16_T",
+    "uint32": "UINT32_T",
+    "uint64": "UINT64_T",
+    "float16": "UINT16_T",
+    "bfloat16": "UINT16_T",
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
+    "complex64": "C_FLOAT_COMPLEX",
+    "complex128": "C_DOUBLE_COMPLEX",
+}
+_LOGICAL = {"sum": "LOR", "max": "LOR", "lor": "LOR", "bor": "LOR"} | {
+    name: "LAND" for name in ("prod", "min", "land", "band")
+}
+_OPS = {"sum", "prod", "min", "max", "land", "lor", "band", "bor"}
+
+
+def as_array(x: Any) -> Any:
+    """View `x` as a torch tensor or NumPy array.
+
+    Raises
+    ------
+    TypeError
+        If `x` is neither, and offers neither DLPack nor the buffer protocol.
+    """
+    if isinstance(x, np.ndarray):
+        return x
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return x.detach() if x.requires_grad else x
+    if hasattr(x, "__dlpack__"):
+        if x.__dlpack_device__()[0] == _CPU:
+            return np.from_dlpack(x)
+        import torch
+
+        return torch.from_dlpack(x)
+    try:
+        return np.asarray(memoryview(x))
+    except TypeError:
+        raise TypeError(
+            f"Expected a torch tensor, a NumPy array, or an object with DLPack or a buffer, got "
+            f"{type(x).__name__}. Python objects travel through comm.handle, the mpi4py communicator."
+        ) from None
+
+
+@functools.cache
+def dtype_name(dtype: Any) -> str:
+    """Name of a torch or NumPy dtype, such as ``"float32"``; TypeError if MPI can't carry it."""
+    name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
+    if name not in _DATATYPES:
+        raise TypeError(f"Arrays of dtype {dtype} can't be sent; convert to one of {list(_DATATYPES)}")
+    return name
+
+
+@functools.cache
+def datatype(dtype: Any) -> Any:
+    """The MPI datatype that carries elements of a torch or NumPy dtype."""
+    return getattr(load_mpi(), _DATATYPES[dtype_name(dtype)])
+
+
+def needs_widening(dtype: Any) -> bool:
+    """Whether a reduction must run in float32, because MPI knows no 16-bit floats."""
+    return dtype_name(dtype) in {"float16", "bfloat16"}
+
+
+@functools.cache
+def reduction(dtype: Any, op: Any) -> Any:
+    """The MPI operation for `op` on a dtype.
+
+    Raises
+    ------
+    ValueError
+        If `op` is not the name of an operation.
+    TypeError
+        If the operation has no meaning for the dtype.
+    """
+    MPI, name = load_mpi(), dtype_name(dtype)
+    if isinstance(op, MPI.Op):
+        return op
+    if op not in _OPS:
+        raise ValueError(f"Unknown reduction {op!r}; choose from {sorted(_OPS)} or pass an MPI.Op")
+    if name == "bool":
+        return getattr(MPI, _LOGICAL[op])
+    is_complex, is_float = name.startswith("complex"), "float" in name
+    if (is_complex and op not in {"sum", "prod"}) or (is_float and op[0] in "lb"):
+        raise TypeError(f"The reduction {op!r} is not defined for {name}")
+    if is_float and op in {"max", "min"}:
+        return _nan_aware(np.maximum if op == "max" else np.minimum, np.dtype(name))
+    return getattr(MPI, op.upper())
+
+
+def _nan_aware(ufunc: Any, dtype: np.dtype[Any]) -> Any:
+    """MPI's own maximum and minimum may drop a NaN; NumPy's propagate it."""
+
+    def combine(incoming: Any, result: Any, _: Any) -> None:
+        target = np.frombuffer(result, dtype)
+        ufunc(np.frombuffer(incoming, dtype), target, out=target)
+
+    return load_mpi().Op.Create(combine, commute=True)
+
+
+def identity(dtype: Any, op: Any) -> float | int:
+    """The neutral element of a reduction: what an exclusive scan gives on rank 0."""
+    name = dtype_name(dtype)
+    if op in {"prod", "land"}:
+        return 1
+    if op == "band":
+        return 1 if name == "bool" else int(np.invert(np.zeros((), name)))
+    if op in {"max", "min"}:
+        if name == "bool":
+            return op == "min"
+        if "float" in name:
+            return -math.inf if op == "max" else math.inf
+        return int(getattr(np.iinfo(name), "min" if op == "max" else "max"))
+    return 0
+
+
+def _is_reachable(x: Any) -> bool:
+    return isinstance(x, np.ndarray) or x.is_cpu or (x.is_cuda and is_gpu_aware())
+
+
+def _is_contiguous(x: Any) -> bool:
+    if isinstance(x, np.ndarray):
+        return x.flags.c_contiguous and x.dtype.isnative
+    return x.is_contiguous() and not x.is_conj() and not x.is_neg()
+
+
+def empty(shape: Sequence[int], like: Any, *, wide: bool = False, reachable: bool = False) -> Any:
+    """A new array of the kind, dtype and device of `like`.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    like : array
+    wide : bool
+        Make it float32.
+    reachable : bool
+        Make it where MPI can reach it: a device tensor's counterpart is in pinned host memory.
+    """
+    if isinstance(like, np.ndarray):
+        return np.empty(shape, np.float32 if wide else like.dtype.newbyteorder("="))
+    import torch
+
+    dtype = torch.float32 if wide else like.dtype
+    if reachable and not _is_reachable(like):
+        return torch.empty(shape, dtype=dtype, pin_memory=torch.cuda.is_available())
+    return torch.empty(shape, dtype=dtype, device=like.device)
+
+
+def copy_into(target: Any, source: Any) -> None:
+    """Copy element by element, converting dtype and device."""
+    if isinstance(target, np.ndarray):
+        target[...] = source
+    else:
+        target.copy_(source)
+
+
+def pack(x: Any, *, wide: bool = False) -> Any:
+    """`x` itself if MPI can use its memory as it is, else one packed copy that MPI can use."""
+    if not wide and _is_reachable(x) and _is_contiguous(x):
+        if not isinstance(x, np.ndarray) and x.is_cuda:
+            import torch
+
+            torch.cuda.current_stream(x.device).synchronize()  # MPI knows nothing of streams
+        return x
+    packed = empty(x.shape, x, wide=wide, reachable=True)
+    copy_into(packed, x)
+    return packed
+
+
+def landing(out: Any, shape: Sequence[int], like: Any, *, wide: bool = False) -> tuple[Any, Any]:
+    """Where a result goes, and the memory that MPI writes: the same array whenever possible.
+
+    Parameters
+    ----------
+    out : array or None
+        The caller's array; None makes a new one.
+    shape : sequence of int
+        Shape of the result.
+    like : array
+        Gives kind, dtype and device of a new result.
+    wide : bool
+        MPI delivers float32, to be narrowed to the dtype of the result.
+
+    Raises
+    ------
+    ValueError
+        If `out` has another shape or dtype than the result, or is read-only.
+    """
+    if out is None:
+        out = empty(shape, like)
+    else:
+        out = as_array(out)
+        if tuple(out.shape) != tuple(shape) or dtype_name(out.dtype) != dtype_name(like.dtype):
+            raise ValueError(
+                f"out must have shape {tuple(shape)} and dtype {dtype_name(like.dtype)}, "
+                f"got {tuple(out.shape)} and {dtype_name(out.dtype)}"
+            )
+        if isinstance(out, np.ndarray) and not out.flags.writeable:
+            raise ValueError("out is read-only")
+    if not wide and _is_reachable(out) and _is_contiguous(out):
+        return out, out
+    return out, empty(shape, out, wide=wide, reachable=True)
+
+
+def spec(x: Any, counts: Sequence[int] | None = None, *, blocks: int = 1) -> list[Any]:
+    """What mpi4py takes as a buffer: memory, count (or counts and displacements), datatype.
+
+    Parameters
+    ----------
+    x : array, packed
+    counts : sequence of int, optional
+        Rows of axis 0 for each rank, for the vector collectives.
+    blocks : int
+        Without `counts`: the number of equal blocks; MPI counts the elements of one.
+    """
+    if isinstance(x, np.ndarray):
+        memory, size = x, x.size
+    else:
+        size = x.numel()
+        memory = load_mpi().memory.fromaddress(x.data_ptr(), size * x.itemsize)
+    if counts is None:
+        return [memory, size // blocks, datatype(x.dtype)]
+    row = math.prod(x.shape[1:])
+    counts = [rows * row for rows in counts]
+    return [memory, (counts, displacements(counts)), datatype(x.dtype)]
+
+
+def size(x: Any) -> int:
+    """Number of elements."""
+    return int(x.size) if isinstance(x, np.ndarray) else int(x.numel())
+
+
+def displacements(counts: Sequence[int]) -> list[int]:
+    """Offset of each rank's part: the exclusive prefix sum of the counts."""
+    offsets = [0]
+    for count in counts[:-1]:
+        offsets.append(offsets[-1] + count)
+    return offsets
+
+
+def blocks(x: Any, counts: Sequence[int]) -> list[tuple[int, Any]]:
+    """(rank, its rows of axis 0) for every rank."""
+    starts = displacements(counts)
+    return [(rank, x[start : start + counts[rank]]) for rank, start in enumerate(starts)]

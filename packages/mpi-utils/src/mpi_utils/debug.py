@@ -1,0 +1,88 @@
+"""Debug mode: say which rank does what, instead of a silent deadlock."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from mpi_utils.errors import CollectiveMismatchError, per_rank_table
+
+_LENGTH = 512  # bytes of a fingerprint on the wire; longer ones are cut
+_SEPARATOR = "\x1f"
+
+
+class Fingerprints:
+    """Compares what the ranks of a communicator are about to do.
+
+    The call site is shown but not compared: a broadcast may well stand in both branches of
+    ``if rank == 0``.
+
+    Parameters
+    ----------
+    handle : mpi4py.MPI.Comm
+        Duplicated, which is collective, so that a mismatch can't disturb the operations themselves.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle.Dup()
+
+    def post(self, name: str, signature: tuple[Any, ...]) -> Callable[[], None]:
+        """Start comparing; the result waits for the other ranks and raises on a mismatch."""
+        what = name if not signature else f"{name}{tuple(map(_plain, signature))}"
+        text = f"{what[: _LENGTH // 2]}{_SEPARATOR}{_call_site()}".encode()[:_LENGTH]
+        mine = np.frombuffer(text.ljust(_LENGTH), np.uint8)
+        everyone = np.empty((self._handle.Get_size(), _LENGTH), np.uint8)
+        request = self._handle.Iallgather(mine, everyone)
+
+        def verify() -> None:
+            request.Wait()
+            texts = [bytes(row).decode(errors="replace").strip() for row in everyone]
+            fields = [text.split(_SEPARATOR) for text in texts]
+            if any(field[0] != fields[0][0] for field in fields):
+                table = per_rank_table(f"{field[0]}  at {field[-1]}" for field in fields)
+                raise CollectiveMismatchError(f"The ranks call different collectives:\n{table}")
+
+        return verify
+
+    def free(self) -> None:
+        """Give the duplicate back. Collective."""
+        self._handle.Free()
+
+
+def _plain(value: Any) -> Any:
+    """torch.Size((2,)) and (2,) are equal, and so are their texts."""
+    return tuple(value) if isinstance(value, tuple) else str(value)
+
+
+def _call_site() -> str:
+    """File and line of the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "mpi_utils":
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename[-_LENGTH // 3 :]}:{frame.f_lineno}"
+
+
+@contextlib.contextmanager
+def watchdog(seconds: float, what: str) -> Iterator[None]:
+    """Print the stacks of all threads if the block takes longer than `seconds`; 0 means never."""
+
+    def bark() -> None:
+        print(f"{what} has taken more than {seconds:g} s; the stacks:", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback(all_threads=True)
+
+    if not seconds:
+        yield
+        return
+    timer = threading.Timer(seconds, bark)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
