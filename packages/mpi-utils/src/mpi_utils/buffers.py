@@ -7,6 +7,7 @@ the buffer protocol is viewed as one of them, without a copy.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import sys
 from collections.abc import Sequence
@@ -50,11 +51,11 @@ def as_array(x: Any) -> Any:
     TypeError
         If `x` is neither, and offers neither DLPack nor the buffer protocol.
     """
-    if isinstance(x, np.ndarray):
-        return x
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(x, torch.Tensor):
+    kind = _kind(type(x))
+    if kind == "torch":
         return x.detach() if x.requires_grad else x
+    if kind == "numpy":
+        return x
     if hasattr(x, "__dlpack__"):
         if x.__dlpack_device__()[0] == _CPU:
             return np.from_dlpack(x)
@@ -71,11 +72,19 @@ def as_array(x: Any) -> Any:
 
 
 @functools.cache
+def _kind(cls: type) -> str:
+    torch = sys.modules.get("torch")  # a tensor can't be there before torch is
+    if torch is not None and issubclass(cls, torch.Tensor):
+        return "torch"
+    return "numpy" if issubclass(cls, np.ndarray) else "other"
+
+
+@functools.cache
 def dtype_name(dtype: Any) -> str:
     """Name of a torch or NumPy dtype, such as ``"float32"``; TypeError if MPI can't carry it."""
     name = dtype.name if isinstance(dtype, np.dtype) else str(dtype).removeprefix("torch.")
     if name not in _DATATYPES:
-        raise TypeError(f"Arrays of dtype {dtype} can't be sent; convert to one of {list(_DATATYPES)}")
+        raise TypeError(f"dtype {dtype} can't be sent; convert to one of {', '.join(_DATATYPES)}")
     return name
 
 
@@ -85,14 +94,9 @@ def datatype(dtype: Any) -> Any:
     return getattr(load_mpi(), _DATATYPES[dtype_name(dtype)])
 
 
-def needs_widening(dtype: Any) -> bool:
-    """Whether a reduction must run in float32, because MPI knows no 16-bit floats."""
-    return dtype_name(dtype) in {"float16", "bfloat16"}
-
-
 @functools.cache
-def reduction(dtype: Any, op: Any) -> Any:
-    """The MPI operation for `op` on a dtype.
+def reduction(dtype: Any, op: Any) -> tuple[Any, bool]:
+    """The MPI operation for `op` on a dtype, and whether the data must be widened to float32 for it.
 
     Raises
     ------
@@ -102,22 +106,25 @@ def reduction(dtype: Any, op: Any) -> Any:
         If the operation has no meaning for the dtype.
     """
     MPI, name = load_mpi(), dtype_name(dtype)
+    wide = name in {"float16", "bfloat16"}
     if isinstance(op, MPI.Op):
-        return op
+        return op, wide
     if op not in _OPS:
         raise ValueError(f"Unknown reduction {op!r}; choose from {sorted(_OPS)} or pass an MPI.Op")
     if name == "bool":
-        return getattr(MPI, _LOGICAL[op])
+        return getattr(MPI, _LOGICAL[op]), False
     is_complex, is_float = name.startswith("complex"), "float" in name
     if (is_complex and op not in {"sum", "prod"}) or (is_float and op[0] in "lb"):
         raise TypeError(f"The reduction {op!r} is not defined for {name}")
     if is_float and op in {"max", "min"}:
-        return _nan_aware(np.maximum if op == "max" else np.minimum, np.dtype(name))
-    return getattr(MPI, op.upper())
+        return _nan_aware(op, np.dtype("float32" if wide else name)), wide
+    return getattr(MPI, op.upper()), wide
 
 
-def _nan_aware(ufunc: Any, dtype: np.dtype[Any]) -> Any:
+@functools.cache
+def _nan_aware(op: str, dtype: np.dtype[Any]) -> Any:
     """MPI's own maximum and minimum may drop a NaN; NumPy's propagate it."""
+    ufunc = np.maximum if op == "max" else np.minimum
 
     def combine(incoming: Any, result: Any, _: Any) -> None:
         target = np.frombuffer(result, dtype)
@@ -146,10 +153,12 @@ def _is_reachable(x: Any) -> bool:
     return isinstance(x, np.ndarray) or x.is_cpu or (x.is_cuda and is_gpu_aware())
 
 
-def _is_contiguous(x: Any) -> bool:
+def _is_ready(x: Any) -> bool:
+    """Whether MPI can use the memory of `x` as it is."""
     if isinstance(x, np.ndarray):
         return x.flags.c_contiguous and x.dtype.isnative
-    return x.is_contiguous() and not x.is_conj() and not x.is_neg()
+    plain = x.is_contiguous() and not x.is_conj() and not x.is_neg()
+    return plain and (x.is_cpu or _is_reachable(x))
 
 
 def empty(shape: Sequence[int], like: Any, *, wide: bool = False, reachable: bool = False) -> Any:
@@ -166,12 +175,12 @@ def empty(shape: Sequence[int], like: Any, *, wide: bool = False, reachable: boo
     """
     if isinstance(like, np.ndarray):
         return np.empty(shape, np.float32 if wide else like.dtype.newbyteorder("="))
-    import torch
-
-    dtype = torch.float32 if wide else like.dtype
+    options: dict[str, Any] = {}
+    if wide:
+        options["dtype"] = sys.modules["torch"].float32
     if reachable and not _is_reachable(like):
-        return torch.empty(shape, dtype=dtype, pin_memory=torch.cuda.is_available())
-    return torch.empty(shape, dtype=dtype, device=like.device)
+        options |= {"device": "cpu", "pin_memory": like.is_cuda}
+    return like.new_empty(shape, **options)
 
 
 def copy_into(target: Any, source: Any) -> None:
@@ -184,11 +193,10 @@ def copy_into(target: Any, source: Any) -> None:
 
 def pack(x: Any, *, wide: bool = False) -> Any:
     """`x` itself if MPI can use its memory as it is, else one packed copy that MPI can use."""
-    if not wide and _is_reachable(x) and _is_contiguous(x):
+    if _is_ready(x) and not wide:
         if not isinstance(x, np.ndarray) and x.is_cuda:
-            import torch
-
-            torch.cuda.current_stream(x.device).synchronize()  # MPI knows nothing of streams
+            cuda = sys.modules["torch"].cuda
+            cuda.current_stream(x.device).synchronize()  # MPI knows nothing of streams
         return x
     packed = empty(x.shape, x, wide=wide, reachable=True)
     copy_into(packed, x)
@@ -215,19 +223,23 @@ def landing(out: Any, shape: Sequence[int], like: Any, *, wide: bool = False) ->
         If `out` has another shape or dtype than the result, or is read-only.
     """
     if out is None:
-        out = empty(shape, like)
+        target = empty(shape, like)
     else:
-        out = as_array(out)
-        if tuple(out.shape) != tuple(shape) or dtype_name(out.dtype) != dtype_name(like.dtype):
+        target = as_array(out)
+        if (
+            target.shape != shape
+            and tuple(target.shape) != tuple(shape)
+            or target.dtype != like.dtype
+        ):
             raise ValueError(
-                f"out must have shape {tuple(shape)} and dtype {dtype_name(like.dtype)}, "
-                f"got {tuple(out.shape)} and {dtype_name(out.dtype)}"
+                f"out must have shape {tuple(shape)} and dtype {like.dtype}, "
+                f"got {tuple(target.shape)} and {target.dtype}"
             )
-        if isinstance(out, np.ndarray) and not out.flags.writeable:
+        if isinstance(target, np.ndarray) and not target.flags.writeable:
             raise ValueError("out is read-only")
-    if not wide and _is_reachable(out) and _is_contiguous(out):
-        return out, out
-    return out, empty(shape, out, wide=wide, reachable=True)
+    if _is_ready(target) and not wide:
+        return target, target
+    return target, empty(shape, target, wide=wide, reachable=True)
 
 
 def spec(x: Any, counts: Sequence[int] | None = None, *, blocks: int = 1) -> list[Any]:
@@ -249,24 +261,26 @@ def spec(x: Any, counts: Sequence[int] | None = None, *, blocks: int = 1) -> lis
     if counts is None:
         return [memory, size // blocks, datatype(x.dtype)]
     row = math.prod(x.shape[1:])
-    counts = [rows * row for rows in counts]
-    return [memory, (counts, displacements(counts)), datatype(x.dtype)]
+    starts = itertools.accumulate(counts[:-1], initial=0)
+    return [
+        memory,
+        ([n * row for n in counts], [start * row for start in starts]),
+        datatype(x.dtype),
+    ]
 
 
-def size(x: Any) -> int:
-    """Number of elements."""
-    return int(x.size) if isinstance(x, np.ndarray) else int(x.numel())
+def cut(buffer: list[Any], start: int, stop: int) -> list[Any]:
+    """The buffer of elements `start` to `stop` of a buffer made by `spec`."""
+    memory, _, kind = buffer
+    if isinstance(memory, np.ndarray):
+        return [memory.reshape(-1)[start:stop], stop - start, kind]
+    width = kind.Get_size()
+    return [memory[start * width : stop * width], stop - start, kind]
 
 
-def displacements(counts: Sequence[int]) -> list[int]:
-    """Offset of each rank's part: the exclusive prefix sum of the counts."""
-    offsets = [0]
-    for count in counts[:-1]:
-        offsets.append(offsets[-1] + count)
-    return offsets
-
-
-def blocks(x: Any, counts: Sequence[int]) -> list[tuple[int, Any]]:
-    """(rank, its rows of axis 0) for every rank."""
-    starts = displacements(counts)
-    return [(rank, x[start : start + counts[rank]]) for rank, start in enumerate(starts)]
+def parts(buffer: list[Any], size: int) -> list[list[Any]]:
+    """The buffers of the single ranks in a buffer made by `spec` for `size` ranks."""
+    count = buffer[1]
+    if isinstance(count, int):
+        return [cut(buffer, rank * count, (rank + 1) * count) for rank in range(size)]
+    return [cut(buffer, start, start + n) for n, start in zip(*count, strict=True)]

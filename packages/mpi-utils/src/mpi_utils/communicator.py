@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mpi_utils import operations
 from mpi_utils.debug import Fingerprints, watchdog
+from mpi_utils.largecount import is_too_large, pieces
 from mpi_utils.operations import Call
 from mpi_utils.requests import Request
 from mpi_utils.runtime import has_large_counts, load_mpi
@@ -88,6 +89,7 @@ class Communicator:
         self._timeout = float(os.environ.get("MPI_UTILS_TIMEOUT", "0"))
         debug = os.environ.get("MPI_UTILS_DEBUG", "0") not in {"", "0"}
         self._fingerprints = Fingerprints(handle) if debug else None
+        self._watched = bool(self._timeout or debug)
         self._segmented = not has_large_counts()
         if owned:
             _open.append(self)
@@ -142,20 +144,22 @@ class Communicator:
             self._fingerprints.post(name, signature)()
 
     def _run(self, call: Call[R]) -> R:
-        if self._timeout or self._fingerprints or self.counters:
+        if self._watched or self.counters:
             with self._observe(call)():
                 return self._complete(call)
         return self._complete(call)
 
     def _complete(self, call: Call[R]) -> R:
-        if self._segmented and call.count > operations.MAX_COUNT or call.name == "exchange":
+        if call.pieces or (self._segmented and is_too_large(call)):
             return self._post(call, nullcontext).wait()
-        getattr(self.handle, _METHODS[call.name][0])(*call.args)
+        if call.args or call.name == "barrier":
+            getattr(self.handle, _METHODS[call.name][0])(*call.args)
         return call.deliver()
 
     def _start(self, call: Call[R]) -> Request[R]:
-        watched = self._timeout or self._fingerprints or self.counters
-        return self._post(call, self._observe(call) if watched else nullcontext)
+        if self._watched or self.counters:
+            return self._post(call, self._observe(call))
+        return self._post(call, nullcontext)
 
     def _post(self, call: Call[R], before_wait: Callable[[], Any]) -> Request[R]:
         """Start a call, cut into pieces if MPI can't take it whole."""
@@ -163,8 +167,9 @@ class Communicator:
         mpi_requests: list[Any] = []
 
         def post(call: Call[Any]) -> None:
-            if self._segmented and call.count > operations.MAX_COUNT or call.name == "exchange":
-                for piece in call.pieces():
+            too_large = self._segmented and is_too_large(call)
+            if too_large or call.name == "exchange":
+                for piece in pieces(self, call) if too_large else call.pieces:
                     post(piece)
             else:
                 mpi_requests.append(getattr(self.handle, _METHODS[call.name][1])(*call.args))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Blocks = Sequence[tuple[int, Any]]
 
-#: Elements in one message where the MPI library takes no large counts.
-MAX_COUNT = 2**31 - 1
-
 
 @dataclass(slots=True)
 class Call(Generic[R]):
@@ -35,21 +32,19 @@ class Call(Generic[R]):
     name : str
         The operation, spelt as the method of `Communicator`.
     args : tuple
-        Arguments of mpi4py's method of that name; empty if the call is the sum of its `pieces`.
+        Arguments of mpi4py's method of that name; lists are buffers.
     result : object
         What the caller gets.
     keep : tuple
-        The arrays whose memory `args` refer to.
+        The arrays behind the buffers, kept alive until the call is complete.
     copies : sequence of (target, source)
         Copies to make when MPI is done.
-    count : float
-        Elements in the largest buffer of any rank; equal on all ranks.
-    pieces : callable
-        Calls that together do the same with smaller buffers.
     signature : tuple or None
         What the ranks must agree on; None for point-to-point messages.
-    sent : callable
-        (destination, array) of every message; destination None stands for the communicator.
+    count : float or None
+        Elements in the largest buffer of any rank, equal on all; None: as in the first buffer.
+    pieces : sequence of Call
+        The messages of an exchange, which has no args.
     """
 
     name: str
@@ -57,10 +52,9 @@ class Call(Generic[R]):
     result: R
     keep: tuple[Any, ...] = ()
     copies: Sequence[tuple[Any, Any]] = ()
-    count: float = 0
-    pieces: Callable[[], Iterable[Call[Any]]] = tuple
     signature: tuple[Any, ...] | None = None
-    sent: Callable[[], Iterable[tuple[int | None, Any]]] = tuple
+    count: float | None = None
+    pieces: Sequence[Call[Any]] = ()
 
     def deliver(self) -> R:
         """Finish the call once MPI is done, and give its result."""
@@ -69,55 +63,34 @@ class Call(Generic[R]):
         return self.result
 
 
-def _moved(target: Any, landed: Any) -> list[tuple[Any, Any]]:
-    return [] if landed is target else [(target, landed)]
+def _moved(target: Any, landed: Any) -> Sequence[tuple[Any, Any]]:
+    return () if landed is target else ((target, landed),)
 
 
 # ------------------------------------------------------------------ element i meets element i
 
 
-def _aligned(name: str, arrays: tuple[Any, ...], tail: tuple[Any, ...], **fields: Any) -> Call[Any]:
-    """A call whose buffers have equal counts, so that it can be cut anywhere.
-
-    `arrays` are packed; None and MPI.IN_PLACE stand for themselves.
-    """
-
-    def pieces() -> Iterable[Call[Any]]:
-        for start in range(0, count, MAX_COUNT):
-            part = slice(start, start + MAX_COUNT)
-            cut = [x.reshape(-1)[part] if hasattr(x, "shape") else x for x in arrays]
-            yield _aligned(name, tuple(cut), tail, result=None)
-
-    args = tuple([spec(x) if hasattr(x, "shape") else x for x in arrays]) + tail
-    count = next(arg[1] for arg in args if type(arg) is list)
-    return Call(name, args, keep=arrays, count=count, pieces=pieces, **fields)
-
-
 def _reduction(
     comm: Communicator, name: str, x: Any, op: Any, out: Any, root: int | None = None
 ) -> Call[Any]:
-    array = as_array(x)
-    wide = buffers.needs_widening(array.dtype)
+    array, tail = as_array(x), comm.check_ranks(root)
+    mpi_op, wide = buffers.reduction(array.dtype, op)
     source = pack(array, wide=wide)
-    tail = (buffers.reduction(source.dtype, op), *comm.check_ranks(root))
-    signature = (array.shape, array.dtype, op, root)
-    send, recv, copies = source, None, []
+    send, recv, landed, copies = spec(source), None, None, ()
     if root is not None and comm.rank != root:
         out = None
     elif out is x:
-        send, recv, copies = load_mpi().IN_PLACE, source, _moved(array, source)
+        send, recv, copies = load_mpi().IN_PLACE, send, _moved(array, source)
     else:
-        target, recv = landing(out, array.shape, array, wide=wide)
-        copies = _moved(target, recv)
+        target, landed = landing(out, array.shape, array, wide=wide)
+        recv, copies = spec(landed), _moved(target, landed)
         out = target if out is None else out
     if name == "exscan" and comm.rank == 0:  # MPI leaves this result undefined
         neutral = buffers.empty(array.shape, array)
         neutral[...] = buffers.identity(array.dtype, op)
-        copies = [(as_array(out), neutral)]
-    return _aligned(
-        name, (send, recv), tail, result=out, copies=copies, signature=signature,
-        sent=lambda: [(root, array)],
-    )  # fmt: skip
+        copies = ((as_array(out), neutral),)
+    args = (send, recv, mpi_op, *tail)
+    return Call(name, args, out, (source, landed), copies, (array.shape, array.dtype, op, root))
 
 
 def allreduce(comm: Communicator, x: Any, op: Any = "sum", *, out: Any = None) -> Call[Any]:
@@ -173,19 +146,15 @@ def bcast(comm: Communicator, x: Any, root: int = 0) -> Call[Any]:
     """
     array, tail, is_root = as_array(x), comm.check_ranks(root), comm.rank == root
     landed = pack(array) if is_root else landing(array, array.shape, array)[1]
-    return _aligned(
-        "bcast", (landed,), tail, result=x, copies=[] if is_root else _moved(array, landed),
-        signature=(array.shape, array.dtype, root), sent=lambda: [(None, array)] if is_root else [],
-    )  # fmt: skip
+    copies = () if is_root else _moved(array, landed)
+    signature = (array.shape, array.dtype, root)
+    return Call("bcast", (spec(landed), *tail), x, (landed,), copies, signature)
 
 
 def send(comm: Communicator, x: Any, dest: int, *, tag: int = 0) -> Call[None]:
     """Send `x` to rank `dest`; the receiver must know shape and dtype."""
-    array = as_array(x)
-    return _aligned(
-        "send", (pack(array),), (*comm.check_ranks(dest), tag), result=None,
-        sent=lambda: [(dest, array)],
-    )  # fmt: skip
+    packed = pack(as_array(x))
+    return Call("send", (spec(packed), *comm.check_ranks(dest), tag), None, (packed,))
 
 
 def recv(comm: Communicator, out: Any, source: int, *, tag: int = 0) -> Call[Any]:
@@ -198,11 +167,8 @@ def recv(comm: Communicator, out: Any, source: int, *, tag: int = 0) -> Call[Any
     """
     array = as_array(out)
     _, landed = landing(array, array.shape, array)
-    tail = (*comm.check_ranks(source), tag)
-    return _aligned("recv", (landed,), tail, result=out, copies=_moved(array, landed))
-
-
-# ------------------------------------------------------------------ a block for each pair of ranks
+    args = (spec(landed), *comm.check_ranks(source), tag)
+    return Call("recv", args, out, (landed,), _moved(array, landed))
 
 
 def exchange(comm: Communicator, sends: Blocks, recvs: Blocks, *, tag: int = 0) -> Call[None]:
@@ -216,15 +182,10 @@ def exchange(comm: Communicator, sends: Blocks, recvs: Blocks, *, tag: int = 0) 
     """
     own_sends = [as_array(x) for peer, x in sends if peer == comm.rank]
     own_recvs = [as_array(x) for peer, x in recvs if peer == comm.rank]
-    calls: list[Call[Any]] = [
-        recv(comm, x, peer, tag=tag) for peer, x in recvs if peer != comm.rank
-    ] + [send(comm, x, peer, tag=tag) for peer, x in sends if peer != comm.rank]
-    return Call(
-        "exchange", (), None,
-        copies=list(zip(own_recvs, own_sends, strict=True)),
-        pieces=lambda: calls,
-        sent=lambda: [message for call in calls for message in call.sent()],
-    )  # fmt: skip
+    copies = list(zip(own_recvs, own_sends, strict=True))
+    receives = [recv(comm, x, peer, tag=tag) for peer, x in recvs if peer != comm.rank]
+    messages = [send(comm, x, peer, tag=tag) for peer, x in sends if peer != comm.rank]
+    return Call("exchange", (), None, copies=copies, pieces=[*receives, *messages])
 
 
 def sendrecv(
@@ -236,6 +197,9 @@ def sendrecv(
     call: Call[Any] = exchange(comm, [(dest, x)], [(source, out)], tag=tag)
     call.result = out
     return call
+
+
+# ------------------------------------------------------------------ a block for each pair of ranks
 
 
 def _rows(x: Any, name: str) -> Any:
@@ -261,26 +225,14 @@ def _gather(
     comm: Communicator, name: str, x: Any, counts: list[int] | None, root: int | None, out: Any
 ) -> Call[Any]:
     array, tail = as_array(x), comm.check_ranks(root)
-    source = pack(array)
-    if counts is None:
-        shape, rows = (comm.size, *array.shape), [1] * comm.size
-    else:
-        shape, rows = (sum(counts), *array.shape[1:]), counts
-    target = landed = None
+    source, recv, target, landed = pack(array), None, None, None
+    shape = (comm.size, *array.shape) if counts is None else (sum(counts), *array.shape[1:])
     if root is None or comm.rank == root:
         target, landed = landing(out, shape, array)
-
-    def sends() -> Blocks:
-        return [(peer, source) for peer in (range(comm.size) if root is None else tail)]
-
+        recv = spec(landed, counts, blocks=comm.size)
     return Call(
-        name, (spec(source), None if landed is None else spec(landed, counts, blocks=comm.size), *tail),
-        target if out is None else out, keep=(source, landed), copies=_moved(target, landed),
-        count=math.prod(shape), signature=(shape, array.dtype, root),
-        pieces=lambda: [
-            exchange(comm, sends(), [] if landed is None else buffers.blocks(landed, rows))
-        ],
-        sent=lambda: [(root, source)],
+        name, (spec(source), recv, *tail), target if out is None else out, (source, landed),
+        _moved(target, landed), (shape, array.dtype, root), math.prod(shape),
     )  # fmt: skip
 
 
@@ -332,15 +284,15 @@ def gatherv(
 
 
 def _scatter(
-    comm: Communicator, name: str, x: Any, counts: Sequence[int] | None, root: int, out: Any
+    comm: Communicator, name: str, x: Any, counts: list[int] | None, root: int, out: Any
 ) -> Call[Any]:
-    tail, is_root, rows = comm.check_ranks(root), comm.rank == root, counts or [1] * comm.size
-    source = None
-    if is_root:
+    tail, rows, source, send = comm.check_ranks(root), counts or [1] * comm.size, None, None
+    if comm.rank == root:
         array = _rows(x, name)
         if len(rows) != comm.size or len(array) != sum(rows):
-            raise ValueError(f"{name} needs {comm.size} blocks in {sum(rows)} rows, got {len(array)}")
+            raise ValueError(f"{name} of {len(array)} rows among {comm.size} ranks, counts {rows}")
         source = pack(array)
+        send = spec(source, counts, blocks=comm.size)
         shape = array.shape[1:] if counts is None else (rows[root], *array.shape[1:])
         target, landed = landing(out, shape, array)
     elif out is None:
@@ -348,16 +300,10 @@ def _scatter(
     else:
         array = as_array(out)
         target, landed = landing(array, array.shape, array)
-
-    def sends() -> Blocks:
-        return buffers.blocks(source, rows) if is_root else []
-
-    row = buffers.size(landed) if counts is None else math.prod(landed.shape[1:])
+    row = math.prod(landed.shape if counts is None else landed.shape[1:])
     return Call(
-        name, (None if source is None else spec(source, counts, blocks=comm.size), spec(landed), *tail),
-        target if out is None else out, keep=(source, landed), copies=_moved(target, landed),
-        count=sum(rows) * row, signature=(array.dtype, root), sent=sends,
-        pieces=lambda: [exchange(comm, sends(), [(root, landed)])],
+        name, (send, spec(landed), *tail), target if out is None else out, (source, landed),
+        _moved(target, landed), (array.dtype, root), sum(rows) * row,
     )  # fmt: skip
 
 
@@ -389,32 +335,24 @@ def _alltoall(
     comm: Communicator,
     name: str,
     array: Any,
-    out: Any,
     counts: tuple[list[int], list[int]] | None,
+    out: Any,
 ) -> Call[Any]:
-    send_counts, recv_counts = counts or ([1] * comm.size, [1] * comm.size)
-    if len(array) != sum(send_counts) or len(send_counts) != comm.size:
-        raise ValueError(
-            f"{name} needs {comm.size} blocks that make up the {len(array)} rows of the array, "
-            f"got counts {send_counts}"
-        )
+    send_counts, recv_counts = counts or (None, None)
+    rows = send_counts or [1] * comm.size
+    if len(rows) != comm.size or len(array) != sum(rows):
+        raise ValueError(f"{name} of {len(array)} rows among {comm.size} ranks, counts {rows}")
     source = pack(array)
-    target, landed = landing(out, (sum(recv_counts), *array.shape[1:]), array)
-
-    def sends() -> Blocks:
-        return buffers.blocks(source, send_counts)
-
-    args = (
-        spec(source, counts and send_counts, blocks=comm.size),
-        spec(landed, counts and recv_counts, blocks=comm.size),
+    received = comm.size if recv_counts is None else sum(recv_counts)
+    target, landed = landing(out, (received, *array.shape[1:]), array)
+    args = tuple(
+        spec(x, n, blocks=comm.size) for x, n in ((source, send_counts), (landed, recv_counts))
     )
+    # a rank knows its own counts only, so that without large counts it must always go pairwise
+    count = math.prod(array.shape) if counts is None else math.inf
     return Call(
-        name, args, target if out is None else out, keep=(source, landed),
-        copies=_moved(target, landed),
-        # a rank knows its own counts only: without large counts, always go pairwise
-        count=buffers.size(source) if counts is None else math.inf,
-        signature=(array.shape[1:], array.dtype), sent=sends,
-        pieces=lambda: [exchange(comm, sends(), buffers.blocks(landed, recv_counts))],
+        name, args, target if out is None else out, (source, landed), _moved(target, landed),
+        (array.shape[1:], array.dtype), count,
     )  # fmt: skip
 
 
@@ -426,7 +364,7 @@ def alltoall(comm: Communicator, x: Any, *, out: Any = None) -> Call[Any]:
     x : array, shape (size, ...)
     out : array, shape (size, ...), optional
     """
-    return _alltoall(comm, "alltoall", _rows(x, "alltoall"), out, None)
+    return _alltoall(comm, "alltoall", _rows(x, "alltoall"), None, out)
 
 
 def alltoallv(
@@ -450,7 +388,7 @@ def alltoallv(
     if recv_counts is None:
         recv_counts = comm.handle.alltoall([int(n) for n in send_counts])
     counts = (list(send_counts), list(recv_counts))
-    return _alltoall(comm, "alltoallv", _rows(x, "alltoallv"), out, counts)
+    return _alltoall(comm, "alltoallv", _rows(x, "alltoallv"), counts, out)
 
 
 def reduce_scatter(
@@ -480,22 +418,14 @@ def reduce_scatter(
         raise ValueError(
             f"reduce_scatter needs {comm.size} counts that make up {len(array)} rows, got {counts}"
         )
-    wide = buffers.needs_widening(array.dtype)
+    mpi_op, wide = buffers.reduction(array.dtype, op)
     source = pack(array, wide=wide)
-    mpi_op = buffers.reduction(source.dtype, op)
     target, landed = landing(out, (counts[comm.rank], *array.shape[1:]), array, wide=wide)
-    row = math.prod(array.shape[1:])
-
-    def pieces() -> Iterable[Call[Any]]:
-        for rank, block in buffers.blocks(source, counts):
-            recv = landed if rank == comm.rank else None
-            yield _aligned("reduce", (block, recv), (mpi_op, rank), result=None)
-
+    elements = [n * math.prod(array.shape[1:]) for n in counts]
     return Call(
-        "reduce_scatter", (spec(source), spec(landed), [n * row for n in counts], mpi_op),
-        target if out is None else out, keep=(source, landed), copies=_moved(target, landed),
-        count=buffers.size(source), signature=(array.shape, array.dtype, op, tuple(counts)),
-        sent=lambda: [(None, array)], pieces=pieces,
+        "reduce_scatter", (spec(source), spec(landed), elements, mpi_op),
+        target if out is None else out, (source, landed), _moved(target, landed),
+        (array.shape, array.dtype, op, tuple(counts)),
     )  # fmt: skip
 
 

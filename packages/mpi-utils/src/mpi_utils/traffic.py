@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpi_utils.communicator import Communicator
+from mpi_utils.largecount import messages
 from mpi_utils.operations import Call
 from mpi_utils.topology import NodeMap, Topology
 
@@ -51,17 +52,41 @@ class TrafficCounter:
         """Count one call; `Communicator` does this."""
         node_of = [self.nodes.node_of[rank] for rank in comm.root_ranks()]
         spans_nodes = len(set(node_of)) > 1
-        for peer, array in call.sent():
+        for peer, size in _sent(comm, call):
             if peer == comm.rank:
                 continue
             crosses = spans_nodes if peer is None else node_of[peer] != node_of[comm.rank]
             key = (call.name, "inter" if crosses else "intra")
             self._messages[key] += 1
-            self._bytes[key] += array.nbytes
+            self._bytes[key] += size
+
+
+def _sent(comm: Communicator, call: Call[Any]) -> list[tuple[int | None, int]]:
+    """(destination, bytes) of all that this rank sends; None stands for the whole communicator."""
+    if call.name == "exchange":
+        sends = [(piece.args[1], piece.args[0]) for piece in call.pieces if piece.name == "send"]
+    elif call.name == "send":
+        sends = [(call.args[1], call.args[0])]
+    elif call.name in {"recv", "barrier"}:
+        sends = []
+    elif "reduce" in call.name or "scan" in call.name or call.name == "bcast":
+        silent = call.name == "bcast" and call.args[1] != comm.rank
+        return [(None, 0 if silent else _nbytes(next(a for a in call.args if isinstance(a, list))))]
+    else:
+        sends, _ = messages(comm, call)
+    return [(peer, _nbytes(buffer)) for peer, buffer in sends]
+
+
+def _nbytes(buffer: list[Any]) -> int:
+    return int(buffer[1]) * int(buffer[2].Get_size())
 
 
 def _total(counts: Counter[tuple[str, str]], operation: str | None, link: str | None) -> int:
-    return sum(n for (name, kind), n in counts.items() if operation in {None, name} and link in {None, kind})
+    return sum(
+        n
+        for (name, kind), n in counts.items()
+        if operation in {None, name} and link in {None, kind}
+    )
 
 
 @contextlib.contextmanager
