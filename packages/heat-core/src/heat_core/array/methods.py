@@ -1,0 +1,143 @@
+"""The methods of arrays: one table from names to functions.
+
+``x.f(...)`` and ``ht.f(x, ...)`` are the same object and cannot diverge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from heat_core.array import conversion, printing, relayout
+from heat_core.array.dndarray import DNDarray
+from heat_core.indexing import basic
+from heat_core.linalg import matmul as products
+from heat_core.ops import (
+    arithmetic,
+    bitwise,
+    exponential,
+    logical,
+    moments,
+    quantile,
+    reductions,
+    relational,
+    rounding,
+    shape,
+    statistics,
+    trigonometric,
+)
+
+__all__ = ["METHODS", "DNDarray"]
+
+_BINARY_OPERATORS: dict[str, Callable[..., Any]] = {
+    "add": arithmetic.add,
+    "sub": arithmetic.subtract,
+    "mul": arithmetic.multiply,
+    "truediv": arithmetic.divide,
+    "floordiv": arithmetic.floor_divide,
+    "mod": arithmetic.remainder,
+    "pow": arithmetic.power,
+    "matmul": products.matmul,
+    "and": bitwise.bitwise_and,
+    "or": bitwise.bitwise_or,
+    "xor": bitwise.bitwise_xor,
+    "lshift": bitwise.bitwise_left_shift,
+    "rshift": bitwise.bitwise_right_shift,
+    "divmod": arithmetic.divmod,
+}
+_COMPARISONS: dict[str, Callable[..., DNDarray]] = {
+    "lt": relational.less,
+    "le": relational.less_equal,
+    "gt": relational.greater,
+    "ge": relational.greater_equal,
+    "eq": relational.equal,
+    "ne": relational.not_equal,
+}
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "__abs__": arithmetic.absolute,
+    "__bool__": conversion.to_bool,
+    "__complex__": conversion.to_complex,
+    "__float__": conversion.to_float,
+    "__getitem__": basic.getitem,
+    "__index__": conversion.to_index,
+    "__int__": conversion.to_int,
+    "__invert__": bitwise.bitwise_invert,
+    "__iter__": basic.iterate,
+    "__neg__": arithmetic.negative,
+    "__pos__": arithmetic.positive,
+    "__repr__": printing.local_text,
+    "__str__": printing.text,
+    **{
+        function.__name__: function
+        for function in (
+            *(relayout.balance, relayout.balance_, relayout.numpy, relayout.redistribute),
+            *(relayout.redistribute_, relayout.resplit, relayout.resplit_, relayout.tolist),
+            *(conversion.astype, conversion.copy, conversion.item),
+            *(shape.expand_dims, shape.squeeze, shape.transpose),
+            *(reductions.all, reductions.any, reductions.argmax, reductions.argmin),
+            *(reductions.max, reductions.min, reductions.prod, reductions.sum),
+            *(moments.kurtosis, moments.mean, moments.skew, moments.std, moments.var),
+            *(statistics.average, quantile.median, quantile.percentile, quantile.quantile),
+            *(products.matmul, rounding.clip, rounding.round, logical.isclose, logical.allclose),
+        )
+    },
+    **{
+        name: getattr(module, name)
+        for module, names in (
+            (arithmetic, ("abs", "absolute", "add", "divide", "multiply", "power", "sign")),
+            (arithmetic, ("sqrt", "square", "subtract")),
+            (exponential, ("exp", "exp2", "expm1", "log", "log10", "log1p", "log2")),
+            (trigonometric, ("cos", "cosh", "sin", "sinh", "tan", "tanh")),
+            (rounding, ("ceil", "floor", "trunc")),
+            (logical, ("isfinite", "isinf", "isnan")),
+        )
+        for name in names
+    },
+}
+
+
+def _forward(function: Callable[..., Any]) -> Callable[..., Any]:
+    # Python asks the other operand if a method returns NotImplemented.
+    def method(self: DNDarray, other: Any) -> Any:
+        if not _is_operand(other):
+            return NotImplemented
+        return function(self, other)
+
+    return method
+
+
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: DNDarray, other: Any) -> Any:
+        if not _is_operand(other):
+            return NotImplemented
+        return function(other, self)
+
+    return method
+
+
+def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: DNDarray, other: Any) -> Any:
+        return function(self, other, out=self)
+
+    return method
+
+
+def _is_operand(obj: Any) -> bool:
+    return isinstance(obj, (DNDarray, bool, int, float, complex)) or hasattr(obj, "__array__")
+
+
+def _attach() -> None:
+    for name, function in METHODS.items():
+        setattr(DNDarray, name, function)
+    for name, function in _BINARY_OPERATORS.items():
+        setattr(DNDarray, f"__{name}__", _forward(function))
+        setattr(DNDarray, f"__r{name}__", _reflected(function))
+        if name not in ("divmod", "matmul"):
+            setattr(DNDarray, f"__i{name}__", _in_place(function))
+    for name, function in _COMPARISONS.items():
+        setattr(DNDarray, f"__{name}__", _forward(function))
+    DNDarray.T = property(shape.transpose)  # type: ignore[attr-defined]
+
+
+_attach()

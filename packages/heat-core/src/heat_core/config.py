@@ -1,0 +1,49 @@
+"""Settings of the library, for the whole process or for a ``with`` block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+
+__all__ = ["Config", "config"]
+
+
+@dataclass(slots=True)
+class Config:
+    """The settings; ``with config(name=value):`` changes some for a block.
+
+    All ranks must make the same settings.
+
+    Parameters
+    ----------
+    default_dtype : str
+        ``"float32"`` or ``"float64"``: the type of floating-point results of integers.
+    replicate_bytes : int
+        Up to this size an operand may be copied to every rank if that saves messages.
+    auto_balance_threshold : float or None
+        Results of slicing are rebalanced when the largest slab exceeds the mean by this factor;
+        None: never.
+    """
+
+    default_dtype: str = "float32"
+    replicate_bytes: int = 256 << 20
+    auto_balance_threshold: float | None = None
+
+    @contextmanager
+    def __call__(self, **changes: object) -> Iterator[Config]:
+        names = {field.name for field in fields(self)}
+        if unknown := changes.keys() - names:
+            raise TypeError(f"no such settings: {sorted(unknown)}; there are {sorted(names)}")
+        previous = {name: getattr(self, name) for name in changes}
+        for name, value in changes.items():
+            setattr(self, name, value)
+        try:
+            yield self
+        finally:
+            for name, value in previous.items():
+                setattr(self, name, value)
+
+
+config = Config()
+"""The settings of this process."""

@@ -1,0 +1,1 @@
+"""The drivers behind families of functions, element-wise and reductions."""

@@ -1,0 +1,286 @@
+"""The element-wise dispatcher: every element-wise function is a row that comes through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from heat_core.array.conversion import convert
+from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.dispatch.operands import (
+    Operand,
+    Scalar,
+    broadcast_shapes,
+    coerce,
+    common_comm,
+    local_operand,
+    target_layout,
+)
+from heat_core.dtypes import (
+    ALL_DTYPES,
+    DType,
+    bool_,
+    can_cast,
+    float64,
+    float_type,
+    result_type,
+)
+from heat_core.dtypes.unsigned import CARRIERS, Carry, carry, uncarry
+from heat_core.layout import Layout
+
+__all__ = ["Kernel", "apply", "binary", "unary"]
+
+Rule = Literal["promote", "float", "compare", "logical"]
+_KIND_CODES = {
+    "bool": "b",
+    "signed integer": "i",
+    "unsigned integer": "u",
+    "real floating": "f",
+    "complex floating": "c",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One element-wise function.
+
+    Parameters
+    ----------
+    name : str
+    torch : callable
+        Of local tensors.
+    rule : str
+        ``"promote"``: computed in the promoted type. ``"float"``: integers become floats first.
+        ``"compare"``: as promote, the result is bool. ``"logical"``: operands are not promoted.
+    kinds : str
+        Kinds of data types that the function takes, of ``"biufc"`` as in NumPy.
+    takes_scalar : bool
+        Whether the second argument of ``torch`` may be a Python scalar.
+    takes_out : bool
+        Whether ``torch`` has the keyword ``out``.
+    carry : {"wrap", "order"} or None
+        How uint64 is computed in int64; None: not at all.
+    """
+
+    name: str
+    torch: Callable[..., torch.Tensor]
+    rule: Rule = "promote"
+    kinds: str = "biufc"
+    takes_scalar: bool = True
+    takes_out: bool = False
+    carry: Carry | None = None
+
+    def direct_types(self) -> frozenset[torch.dtype]:
+        """Types on whose tensors ``torch`` can be called as they are."""
+        converted = "biu" if self.rule == "float" else ""
+        kinds = set(self.kinds) - set(converted)
+        return frozenset(
+            dtype.torch
+            for dtype in ALL_DTYPES
+            if _KIND_CODES[dtype.kind] in kinds and dtype.torch not in CARRIERS
+        )
+
+    def check(self, dtype: DType) -> None:
+        """TypeError if the function does not take the type."""
+        if _KIND_CODES[dtype.kind] not in self.kinds:
+            raise TypeError(f"{self.name} does not take {dtype.name}")
+        if dtype.torch is torch.uint64 and self.carry is None and self.rule != "float":
+            raise TypeError(f"{self.name} does not take uint64: cast to int64 or float64")
+
+
+def _compute_type(kernel: Kernel, operands: list[Operand]) -> DType:
+    """The type in which the kernel is computed."""
+    if kernel.rule == "logical" and len(operands) > 1:
+        return bool_  # of scalars; arrays stay as they are
+    dtype = result_type(*operands)
+    if kernel.rule == "compare" and len(operands) == 2:
+        kinds = {getattr(getattr(o, "dtype", None), "kind", type(o)) for o in operands}
+        if float in kinds and not kinds.isdisjoint({"signed integer", "unsigned integer"}):
+            dtype = float64  # float32 would make neighbouring integers equal
+    return float_type(dtype) if kernel.rule == "float" else dtype
+
+
+def _scalar_operand(
+    kernel: Kernel, scalar: Scalar, dtype: torch.dtype, position: int
+) -> torch.Tensor | Scalar:
+    """A Python scalar in the form in which the kernel takes it beside tensors of ``dtype``."""
+    if dtype is torch.uint64:
+        # In the carrier: biased, or modulo 2**64.
+        bits = int(scalar) - (1 << 63) if kernel.carry == "order" else int(scalar)
+        scalar, dtype = (bits - (1 << 64) if bits >= 1 << 63 else bits), torch.int64
+    if position and kernel.takes_scalar:
+        return scalar
+    return torch.tensor(scalar, dtype=CARRIERS.get(dtype, dtype))
+
+
+def _compute(
+    kernel: Kernel, operands: list[Operand], dtype: DType, target: Layout, keyword: dict[str, Any]
+) -> torch.Tensor:
+    """The local result under ``target``."""
+    carry_mode: Carry = kernel.carry or "wrap"
+    arguments: list[torch.Tensor | Scalar] = []
+    for position, operand in enumerate(operands):
+        if not isinstance(operand, DNDarray):
+            arguments.append(_scalar_operand(kernel, operand, dtype.torch, position))
+            continue
+        local = local_operand(operand, target)
+        if kernel.rule != "logical":
+            local = convert(local, dtype.torch)
+        arguments.append(carry(local, carry_mode))
+    return uncarry(kernel.torch(*arguments, **keyword), dtype.torch, carry_mode)
+
+
+def _expanded(local: torch.Tensor, target: Layout, rank: int) -> torch.Tensor:
+    shape = target.lshape(rank)
+    return local if tuple(local.shape) == shape else local.expand(shape).clone()
+
+
+def apply(kernel: Kernel, *inputs: Any, out: DNDarray | None = None, where: Any = True) -> DNDarray:
+    """The element-wise function of some operands. Collective if layouts differ.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    inputs : DNDarray, Python scalar, or NumPy array or tensor (taken as replicated)
+        Broadcast against each other.
+    out : DNDarray, optional
+        Takes the result, cast within its kind, under its own layout.
+    where : array_like of bool
+        Elements to compute; the others keep the value of ``out``.
+
+    Returns
+    -------
+    DNDarray
+        Laid out like ``out``, else like the largest distributed operand.
+    """
+    comm = common_comm((*inputs, out, where))
+    operands = [coerce(x, comm) for x in inputs]
+    if not any(isinstance(operand, DNDarray) for operand in operands):
+        dtype = result_type(*operands)
+        operands[0] = coerce(torch.tensor(operands[0], dtype=dtype.torch), comm)
+    dtype = _compute_type(kernel, operands)
+    kernel.check(dtype)
+    mask = None if where is True else coerce(where, comm)
+    arrays = [o for o in (*operands, mask) if isinstance(o, DNDarray)]
+    shape = broadcast_shapes(*(array.shape for array in arrays))
+    if out is None:
+        target = target_layout(arrays, shape)
+    else:
+        if out.shape != broadcast_shapes(shape, out.shape):
+            raise ValueError(f"out has shape {out.shape}, the result {shape}")
+        _check_out(kernel, out, dtype)
+        target = out.layout
+    return _finish(kernel, operands, dtype, target, out, mask)
+
+
+def _check_out(kernel: Kernel, out: DNDarray, dtype: DType) -> None:
+    result = bool_ if kernel.rule in ("compare", "logical") else dtype
+    if not can_cast(result, out.dtype, "same_kind"):
+        raise TypeError(
+            f"the result of {kernel.name}, {result.name}, does not fit {out.dtype.name}"
+        )
+
+
+def _finish(
+    kernel: Kernel,
+    operands: list[Operand],
+    dtype: DType,
+    target: Layout,
+    out: DNDarray | None,
+    mask: Operand | None,
+) -> DNDarray:
+    """Compute, select by the mask, and store."""
+    first = next(operand for operand in operands if isinstance(operand, DNDarray))
+    if out is not None and mask is None and kernel.takes_out and out.dtype is dtype:
+        if dtype.torch not in CARRIERS and kernel.rule in ("promote", "float"):
+            _compute(kernel, operands, dtype, target, {"out": out.larray})
+            return out
+    local = _compute(kernel, operands, dtype, target, {})
+    local = _expanded(local, target, first.comm.rank)
+    if mask is not None:
+        selected = (
+            local_operand(mask, target).bool()
+            if isinstance(mask, DNDarray)
+            else torch.tensor(bool(mask))
+        )
+        old = torch.empty_like(local) if out is None else convert(out.larray, local.dtype)
+        local = torch.where(selected, local, old)
+    if out is None:
+        return wrap(local, target, first.comm)
+    out.larray.copy_(convert(local, out.larray.dtype))
+    return out
+
+
+def unary(kernel: Kernel, summary: str) -> Callable[..., DNDarray]:
+    """The public function of a kernel of one array."""
+    compute, direct = kernel.torch, kernel.direct_types()
+
+    def function(x: Any, /, out: DNDarray | None = None, *, where: Any = True) -> DNDarray:
+        if type(x) is DNDarray and out is None and where is True and x._local.dtype in direct:
+            return wrap(compute(x._local), x._layout, x._comm)
+        return apply(kernel, x, out=out, where=where)
+
+    return _named(function, kernel, summary, "x : array_like")
+
+
+def binary(kernel: Kernel, summary: str) -> Callable[..., DNDarray]:
+    """The public function of a kernel of two arrays."""
+    compute, direct = kernel.torch, kernel.direct_types()
+    direct_reals = (
+        frozenset(t for t in direct if t.is_floating_point) if kernel.takes_scalar else frozenset()
+    )
+
+    def function(
+        x1: Any, x2: Any, /, out: DNDarray | None = None, *, where: Any = True
+    ) -> DNDarray:
+        # Equal layouts and types, or a weak scalar: nothing to decide, and every nanosecond counts.
+        if type(x1) is DNDarray and out is None and where is True:
+            a = x1._local
+            if type(x2) is DNDarray:
+                b = x2._local
+                if (
+                    a.dtype is b.dtype
+                    and a.dtype in direct
+                    and x1._comm is x2._comm
+                    and (x1._layout is x2._layout or x1._layout == x2._layout)
+                ):
+                    return wrap(compute(a, b), x1._layout, x1._comm)
+            elif (type(x2) is float or type(x2) is int) and a.dtype in direct_reals:
+                return wrap(compute(a, x2), x1._layout, x1._comm)
+        return apply(kernel, x1, x2, out=out, where=where)
+
+    return _named(function, kernel, summary, "x1, x2 : array_like, broadcast against each other")
+
+
+_RULE_TEXT: dict[Rule, str] = {
+    "promote": "Of the promoted type.",
+    "float": "Of the promoted floating-point type.",
+    "compare": "Of type bool.",
+    "logical": "Of type bool.",
+}
+
+
+def _named(
+    function: Callable[..., DNDarray], kernel: Kernel, summary: str, parameters: str
+) -> Callable[..., DNDarray]:
+    function.__name__ = function.__qualname__ = kernel.name
+    function.__doc__ = f"""{summary} Element-wise; collective if layouts differ.
+
+    Parameters
+    ----------
+    {parameters}
+        Arrays, Python scalars, or NumPy arrays and tensors, which are taken as replicated.
+    out : DNDarray, optional
+        Takes the result under its own layout.
+    where : array_like of bool
+        Elements to compute; the others keep the value of ``out``.
+
+    Returns
+    -------
+    DNDarray
+        {_RULE_TEXT[kernel.rule]} Laid out like ``out``, else like the largest distributed operand.
+    """
+    return function

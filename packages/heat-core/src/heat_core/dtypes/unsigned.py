@@ -1,0 +1,43 @@
+"""Arithmetic of uint16, uint32 and uint64, for which torch has storage but few kernels.
+
+16 and 32 bits are computed in the next wider signed type, and wrap around on the way back. 64 bits
+are reinterpreted as int64: sums, products and bit patterns agree modulo 2**64 ("wrap"), and with the
+sign bit flipped the order agrees, too ("order").
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+__all__ = ["CARRIERS", "Carry", "carry", "uncarry"]
+
+Carry = Literal["wrap", "order"]
+
+CARRIERS: dict[torch.dtype, torch.dtype] = {
+    torch.uint16: torch.int32,
+    torch.uint32: torch.int64,
+    torch.uint64: torch.int64,
+}
+_SIGN_BIT = -(1 << 63)
+
+
+def carry(tensor: torch.Tensor, mode: Carry) -> torch.Tensor:
+    """The tensor in its carrier type; tensors of other types are returned as they are."""
+    carrier = CARRIERS.get(tensor.dtype)
+    if carrier is None:
+        return tensor
+    if tensor.dtype is not torch.uint64:
+        return tensor.to(carrier)
+    bits = tensor.view(torch.int64)
+    return bits ^ _SIGN_BIT if mode == "order" else bits
+
+
+def uncarry(tensor: torch.Tensor, dtype: torch.dtype, mode: Carry) -> torch.Tensor:
+    """Back from the carrier type to ``dtype``, if that is an unsigned type."""
+    if dtype not in CARRIERS or tensor.dtype is not CARRIERS[dtype]:
+        return tensor
+    if dtype is not torch.uint64:
+        return tensor.to(dtype)
+    return (tensor ^ _SIGN_BIT if mode == "order" else tensor).view(torch.uint64)

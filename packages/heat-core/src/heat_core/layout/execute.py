@@ -1,0 +1,74 @@
+"""Carry exchange plans out: the one place where the data of arrays change rank."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from heat_core.layout.layout import Layout
+from heat_core.layout.plans import Plan, mirror_plan, redistribution_plan, resplit_plan
+
+if TYPE_CHECKING:
+    from mpi_utils import Communicator
+
+__all__ = ["allgather_slabs", "execute", "mirror", "relayout"]
+
+
+def execute(comm: Communicator, plan: Plan, local: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """Fill ``out`` with the blocks that ``plan`` brings, sending the blocks of ``local``."""
+    comm.exchange(
+        [(peer, local[block]) for peer, block in plan.sends],
+        [(peer, out[block]) for peer, block in plan.receives],
+    )
+    return out
+
+
+def allgather_slabs(comm: Communicator, local: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """The whole array on every rank."""
+    assert layout.split is not None and layout.counts is not None
+    if comm.size == 1:
+        return local
+    if layout.split == 0:
+        return comm.allgatherv(local, layout.counts)
+    # Slabs along an inner axis are packed with that axis first, and unpacked on arrival.
+    packed = local.movedim(layout.split, 0).contiguous()
+    return comm.allgatherv(packed, layout.counts).movedim(0, layout.split).contiguous()
+
+
+def relayout(
+    comm: Communicator, local: torch.Tensor, source: Layout, target: Layout
+) -> torch.Tensor:
+    """The local tensor of the same global array under another layout.
+
+    Collective unless ``source`` is replicated or equals ``target``; in these two cases the
+    result may be a view of ``local``.
+    """
+    if source.split == target.split and source.counts == target.counts:
+        return local
+    rank = comm.rank
+    if source.split is None:
+        return local[target.slices(rank)]
+    if target.split is None:
+        return allgather_slabs(comm, local, source)
+    if comm.size == 1:
+        return local
+    plan_of = redistribution_plan if source.split == target.split else resplit_plan
+    out = torch.empty(target.lshape(rank), dtype=local.dtype, device=local.device)
+    return execute(comm, plan_of(source, target, rank), local, out)
+
+
+def mirror(comm: Communicator, local: torch.Tensor, source: Layout, target: Layout) -> torch.Tensor:
+    """The local tensor of the array reversed along its split axis. Collective."""
+    assert source.split is not None
+    reversed_local = flip(local, source.split)
+    if comm.size == 1:
+        return reversed_local
+    out = torch.empty(target.lshape(comm.rank), dtype=local.dtype, device=local.device)
+    return execute(comm, mirror_plan(source, target, comm.rank), reversed_local, out)
+
+
+def flip(local: torch.Tensor, axis: int) -> torch.Tensor:
+    """``torch.flip`` of any dtype, also those for which torch has no such kernel."""
+    order = torch.arange(local.shape[axis] - 1, -1, -1, device=local.device)
+    return local.index_select(axis, order)

@@ -1,0 +1,67 @@
+"""Rounding: rows of the element-wise dispatcher."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from heat_core.array.dndarray import DNDarray
+from heat_core.dispatch.elementwise import Kernel, apply, unary
+from heat_core.ops.arithmetic import maximum, minimum
+
+__all__ = ["around", "ceil", "clip", "fix", "floor", "rint", "round", "trunc"]
+
+floor = unary(Kernel("floor", torch.floor, kinds="iuf"), "Largest integer not above.")
+ceil = unary(Kernel("ceil", torch.ceil, kinds="iuf"), "Smallest integer not below.")
+trunc = fix = unary(Kernel("trunc", torch.trunc, kinds="iuf"), "Integer towards zero.")
+rint = unary(Kernel("rint", torch.round, kinds="iuf"), "Nearest integer, even at ties.")
+
+
+def round(  # noqa: A001 - the name of the array API standard
+    x: Any, /, decimals: int = 0, out: DNDarray | None = None
+) -> DNDarray:
+    """Round to a number of decimals, to even at ties. Local; same type and layout.
+
+    Parameters
+    ----------
+    x : array_like
+    decimals : int
+        Negative: to tens, hundreds and so on.
+    out : DNDarray, optional
+        Takes the result under its own layout.
+    """
+    if decimals == 0:
+        return rint(x, out=out)
+    kernel = Kernel("round", partial(torch.round, decimals=decimals), kinds="f")
+    return apply(kernel, x, out=out)
+
+
+def clip(
+    x: Any,
+    /,
+    min: Any = None,
+    max: Any = None,
+    out: DNDarray | None = None,
+) -> DNDarray:
+    """Limit the elements to an interval. Element-wise; collective if layouts differ.
+
+    Parameters
+    ----------
+    x : array_like
+    min, max : array_like, optional
+        Limits, broadcast against ``x``; None: no limit.
+    out : DNDarray, optional
+        Takes the result under its own layout.
+    """
+    if min is None and max is None:
+        raise ValueError("clip needs at least one limit")
+    if min is None:
+        return minimum(x, max, out=out)
+    if max is None:
+        return maximum(x, min, out=out)
+    return minimum(maximum(x, min), max, out=out)
+
+
+around = round
