@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hatch run test", description=__doc__)
     parser.add_argument("target", nargs="*", help="a package, 'tools', or a path; default: all")
     parser.add_argument(
-        "-n", dest="ranks", type=int, nargs="+", help="numbers of ranks; default: all that are used"
+        "-n", dest="ranks", type=int, nargs="+", action="extend", help="how many; default: all used"
     )
     parser.add_argument("-k", dest="select", default="", help="only tests whose name matches")
     parser.add_argument("-x", dest="first", action="store_true", help="stop at the first failure")
@@ -81,8 +81,8 @@ def _run_all(
         console.print(f"on {ranks} ranks" if ranks > 1 else "on 1 process", style="bold")
         result = run_job(targets, ranks, options)
         # a file that cannot be collected fails in each job alike; report it once
-        known = {test for earlier in results for test in earlier.tests}
-        tests = tuple(test for test in result.tests if "::" in test.name or test not in known)
+        known = {test.name for earlier in results for test in earlier.tests}
+        tests = tuple(test for test in result.tests if "::" in test.name or test.name not in known)
         results.append(replace(result, tests=tests))
         print(flush=True)
         if options.stop_at_first and totals(results)["failed"]:

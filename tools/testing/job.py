@@ -134,12 +134,12 @@ class _Job:
 
     def _evidence(self, rank: int) -> str:
         """The stack of a rank that hangs, or else the last lines that it or the launcher wrote."""
-        stack = self.folder / f"rank{rank}.stack"
-        if stack.exists() and (frames := _test_frames(stack.read_text())):
-            return frames
-        for name in (f"rank{rank}.out", "launcher.out"):
+        for name in (f"rank{rank}.stack", f"rank{rank}.out", "launcher.out"):
             path = self.folder / name
-            if path.exists() and (text := path.read_text(errors="replace").strip()):
+            text = path.read_text(errors="replace").strip() if path.exists() else ""
+            if frames := _test_frames(text):
+                return frames
+            if text and path.suffix == ".out":
                 return "\n".join(text.splitlines()[-TAIL:])
         return ""
 
@@ -152,9 +152,9 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _test_frames(dump: str) -> str:
-    """The part of faulthandler's dump that is the test's: below pytest's frames."""
+    """The part of a dump of faulthandler that is the test's: below pytest's frames."""
     for thread in dump.split("\n\n"):
-        if "_pytest" in thread:
+        if "(most recent call first)" in thread and "_pytest" in thread:
             lines = thread.splitlines()
             end = next(i for i, line in enumerate(lines) if "_pytest" in line)
             return "\n".join(lines[1:end])

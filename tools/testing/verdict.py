@@ -69,8 +69,9 @@ def why_stop(logs: Sequence[RankLog], now: float, grace: float) -> Stop | None:
             )
     overdue = [log for log in logs if log.current and 0 < log.limit < now - log.since]
     if overdue:
-        running = [log for log in overdue if not log.waits(log.current or "")] or overdue
-        limit = max(log.limit for log in running)
+        # not to blame: who has finished the test, even if its time is up first
+        running = [log for log in logs if log.current and not log.waits(log.current)] or overdue
+        limit = overdue[0].limit
         return Stop(f"timed out after {limit:g} s", tuple(log.rank for log in running))
     idle = [log.rank for log in logs if log.current is None and log.exit_status is None]
     if idle and all(now - log.latest > IDLE_LIMIT for log in logs):
