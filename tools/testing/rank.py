@@ -32,7 +32,7 @@ def main() -> int:
     with (Path(folder) / f"rank{rank}.out").open("wb") as output:
         process = subprocess.Popen(
             # each rank its own tmp_path: ranks that share pytest's numbered folder race for it
-            [*command, f"--basetemp={folder}/tmp{rank}"],
+            [*command, f"--basetemp={Path(folder) / f'tmp{rank}'}"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -107,7 +107,8 @@ def _run_block(block: Block, folder: Path, shims: Path, readme: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise BlockError(f"{readme.name}:{block.line} took over {TIMEOUT} s\n{error.output}") from error
+        message = f"{readme}:{block.line} took over {TIMEOUT} s\n{error.output}"
+        raise BlockError(message) from error
     if process.returncode != 0:
         raise BlockError(
             f"{readme}:{block.line} ended with status {process.returncode}\n"

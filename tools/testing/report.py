@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.testing.job import JobResult
-from tools.testing.verdict import Detail, TestResult
+from tools.testing.verdict import Detail, State, TestResult
 
 __all__ = ["closing_line", "print_failures", "print_table", "totals"]
 
@@ -31,7 +31,7 @@ def closing_line(counts: Counter[str]) -> str:
 def print_failures(results: Sequence[JobResult], console: Console) -> None:
     """Print what failed where, and what was not run."""
     for result in results:
-        where = f"{result.ranks} ranks" if result.ranks > 1 else "1 process"
+        where = _place(result.ranks)
         if result.problems:
             _print_details(f"tests on {where}", result.problems, result.ranks, console)
         for test in result.tests:
@@ -44,9 +44,9 @@ def print_failures(results: Sequence[JobResult], console: Console) -> None:
 
 def print_table(results: Sequence[JobResult], console: Console) -> None:
     """Print the tests per package and number of ranks, with failures where there are any."""
-    table = Table("package", title="tests passed on 1, 2, ... ranks", title_justify="left")
+    table = Table("passed")
     for result in results:
-        table.add_column(str(result.ranks), justify="right")
+        table.add_column(_place(result.ranks), justify="right")
     owners = sorted({_owner(test) for result in results for test in result.tests})
     for owner in owners:
         cells = (
@@ -58,9 +58,7 @@ def print_table(results: Sequence[JobResult], console: Console) -> None:
         console.print(table)
 
 
-def _print_details(
-    name: str, details: Sequence[Detail], n_ranks: int, console: Console
-) -> None:
+def _print_details(name: str, details: Sequence[Detail], n_ranks: int, console: Console) -> None:
     console.print(f"\nFAILED {name}", style="bold red", markup=False, soft_wrap=True)
     for detail in details:
         if n_ranks > 1:
@@ -73,10 +71,14 @@ def _print_details(
             console.print(detail.text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _cell(counts: Counter[str]) -> str:
+def _place(ranks: int) -> str:
+    return f"{ranks} ranks" if ranks > 1 else "1 process"
+
+
+def _cell(counts: Counter[State]) -> str:
     if not counts.total():
         return ""
-    extra = (f"{counts[s]} {s}" for s in ("failed", "skipped", "not run") if counts[s])
+    extra = (f"{count} {state}" for state, count in counts.items() if state != "passed")
     return "\n".join([str(counts["passed"]), *extra])
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for ``pip``, ``hatch`` and ``git`` in README blocks: they check, and install nothing."""
+"""Stand-ins for ``pip``, ``hatch`` and ``git`` in README blocks: they only check."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tools.testing.records import RankLog
 
-__all__ = ["Detail", "Stop", "TestResult", "judge", "judge_job", "why_stop"]
+__all__ = ["Detail", "State", "Stop", "TestResult", "judge", "judge_job", "why_stop"]
 
 State = Literal["passed", "failed", "skipped", "not run"]
 

@@ -80,8 +80,11 @@ TROUBLE = {
         ["rank 0 of 2 failed", "rank 0 is lost", "rank 1 of 2 still in the test 1 s after"],
     ),
     "a fixture fails on one rank": (
-        "@pytest.fixture\ndef data():\n    assert comm.rank == 0, 'no data'\n\n"
-        "@pytest.mark.parallel(2)\ndef test_a(data): comm.allreduce(1)",
+        """
+@pytest.fixture
+def data(): assert comm.rank == 0, 'no data'
+@pytest.mark.parallel(2)
+def test_a(data): comm.allreduce(1)""",
         ["rank 1 of 2 failed in setup", "no data", "rank 0 of 2 still in the test"],
     ),
     "one rank hangs": (
@@ -137,7 +140,11 @@ def test_good(): pass
 
 
 def test_parameters_that_differ_between_ranks_are_refused(tmp_path: Path) -> None:
-    body = "@pytest.mark.parallel(2)\n@pytest.mark.parametrize('x', [comm.rank])\ndef test_a(x): ..."
+    body = """
+@pytest.mark.parallel(2)
+@pytest.mark.parametrize("x", [comm.rank])
+def test_a(x): pass
+"""
     status, output = run(tmp_path, body, "-n", "2")
     assert (status, last_line(output)) == (1, "0 passed, 1 failed, 0 skipped"), output
     assert "ranks [1] collected other tests than rank 0" in output

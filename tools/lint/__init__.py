@@ -1,0 +1,1 @@
+"""Check the workspace: style, types, import rules, and the layout that the packages share."""

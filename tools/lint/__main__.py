@@ -1,0 +1,71 @@
+"""``python -m tools.lint``: run all checks; one line each, and what is wrong below it."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from tools.lint import layout
+from tools.workspace import ROOT, packages
+
+Check = Callable[[], list[str]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the checks; the exit status is 0 if all hold."""
+    parser = argparse.ArgumentParser(prog="hatch run lint", description=__doc__)
+    parser.add_argument("--fix", action="store_true", help="let ruff repair what it can, first")
+    if parser.parse_args(arguments).fix:
+        for command in (["ruff", "check", "--fix", "--quiet"], ["ruff", "format", "--quiet"]):
+            _tool(*command)
+    console = Console(highlight=False)
+    failed = 0
+    for name, check in _checks().items():
+        wrong = check()
+        failed += bool(wrong)
+        verdict = "[red]failed[/]" if wrong else "[green]ok[/]"
+        console.print(f"{name:<34}{verdict}")
+        for line in wrong:
+            console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(f"{failed} checks failed" if failed else "all checks hold")
+    return int(failed > 0)
+
+
+def _checks() -> dict[str, Check]:
+    files = layout.tracked_files()
+    return {
+        "style (ruff check)": partial(_tool, "ruff", "check", "--quiet", "--output-format=concise"),
+        "format (ruff format)": partial(_tool, "ruff", "format", "--check", "--output-format=concise"),
+        "types (mypy)": partial(_tool, "mypy", *_typed_folders()),
+        "import rules (import-linter)": partial(_tool, "lint-imports", "--no-cache"),
+        "top level": partial(layout.top_level, files),
+        "entries of the packages": partial(layout.package_entries, files),
+        "file names": partial(layout.file_names, files),
+        "lengths of files and functions": partial(layout.sizes, files),
+        "changelogs": layout.changelogs,
+    }
+
+
+def _typed_folders() -> list[str]:
+    """What mypy checks: one name per importable package."""
+    sources = [str(package.source.relative_to(ROOT)) for package in packages()]
+    return [*sources, "tools", *(["benchmarks"] if (ROOT / "benchmarks").is_dir() else [])]
+
+
+def _tool(name: str, *arguments: str) -> list[str]:
+    """Run a tool of this environment; its output if it finds fault."""
+    beside = Path(sys.executable).with_name(name)
+    command = [str(beside) if beside.exists() else name, *arguments]
+    result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    output = (result.stdout + result.stderr).strip().splitlines()
+    return (output or [f"{name} ended with status {result.returncode}"]) * (result.returncode != 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
