@@ -37,10 +37,8 @@ _DATATYPES = {
     "complex64": "C_FLOAT_COMPLEX",
     "complex128": "C_DOUBLE_COMPLEX",
 }
-_LOGICAL = {"sum": "LOR", "max": "LOR", "lor": "LOR", "bor": "LOR"} | {
-    name: "LAND" for name in ("prod", "min", "land", "band")
-}
-_OPS = {"sum", "prod", "min", "max", "land", "lor", "band", "bor"}
+_SIXTEEN_BIT = {"float16", "bfloat16"}
+_OPS = ("sum", "prod", "min", "max", "land", "lor", "band", "bor")
 
 
 def as_array(x: Any) -> Any:
@@ -94,7 +92,6 @@ def datatype(dtype: Any) -> Any:
     return getattr(load_mpi(), _DATATYPES[dtype_name(dtype)])
 
 
-@functools.cache
 def reduction(dtype: Any, op: Any) -> tuple[Any, bool]:
     """The MPI operation for `op` on a dtype, and whether the data must be widened to float32 for it.
 
@@ -105,16 +102,27 @@ def reduction(dtype: Any, op: Any) -> tuple[Any, bool]:
     TypeError
         If the operation has no meaning for the dtype.
     """
+    if isinstance(op, str):
+        return _named_reduction(dtype, op)
+    if not isinstance(op, load_mpi().Op):
+        raise TypeError(f"op must be one of {_OPS} or an MPI.Op, got {op!r}")
+    return op, dtype_name(dtype) in _SIXTEEN_BIT
+
+
+@functools.cache
+def _named_reduction(dtype: Any, op: str) -> tuple[Any, bool]:
     MPI, name = load_mpi(), dtype_name(dtype)
-    wide = name in {"float16", "bfloat16"}
-    if isinstance(op, MPI.Op):
-        return op, wide
+    wide = name in _SIXTEEN_BIT
     if op not in _OPS:
-        raise ValueError(f"Unknown reduction {op!r}; choose from {sorted(_OPS)} or pass an MPI.Op")
+        raise ValueError(f"Unknown reduction {op!r}; choose from {_OPS} or pass an MPI.Op")
     if name == "bool":
-        return getattr(MPI, _LOGICAL[op]), False
-    is_complex, is_float = name.startswith("complex"), "float" in name
-    if (is_complex and op not in {"sum", "prod"}) or (is_float and op[0] in "lb"):
+        return (MPI.LOR if op in {"sum", "max", "lor", "bor"} else MPI.LAND), False
+    is_float, is_complex = "float" in name, "complex" in name
+    if (
+        op in {"land", "lor"}
+        or (op in {"band", "bor"} and (is_float or is_complex))
+        or (op in {"max", "min"} and is_complex)
+    ):
         raise TypeError(f"The reduction {op!r} is not defined for {name}")
     if is_float and op in {"max", "min"}:
         return _nan_aware(op, np.dtype("float32" if wide else name)), wide
@@ -133,20 +141,21 @@ def _nan_aware(op: str, dtype: np.dtype[Any]) -> Any:
     return load_mpi().Op.Create(combine, commute=True)
 
 
-def identity(dtype: Any, op: Any) -> float | int:
-    """The neutral element of a reduction: what an exclusive scan gives on rank 0."""
-    name = dtype_name(dtype)
-    if op in {"prod", "land"}:
-        return 1
-    if op == "band":
-        return 1 if name == "bool" else int(np.invert(np.zeros((), name)))
-    if op in {"max", "min"}:
+def identity(like: Any, op: Any) -> Any:
+    """An array of the neutral element of `op`: what an exclusive scan gives on rank 0."""
+    name = dtype_name(like.dtype).replace("bfloat16", "float32")
+    value: float = op in {"prod", "land", "band"}
+    if name != "bool" and op == "band":
+        value = int(np.invert(np.zeros((), name)))
+    elif op in {"max", "min"}:
         if name == "bool":
-            return op == "min"
-        if "float" in name:
-            return -math.inf if op == "max" else math.inf
-        return int(getattr(np.iinfo(name), "min" if op == "max" else "max"))
-    return 0
+            value = op == "min"
+        elif "float" in name:
+            value = -math.inf if op == "max" else math.inf
+        else:
+            value = int(getattr(np.iinfo(name), "min" if op == "max" else "max"))
+    numbers = np.full(like.shape, value, name)
+    return numbers if isinstance(like, np.ndarray) else sys.modules["torch"].from_numpy(numbers)
 
 
 def _is_reachable(x: Any) -> bool:

@@ -86,9 +86,7 @@ def _reduction(
         recv, copies = spec(landed), _moved(target, landed)
         out = target if out is None else out
     if name == "exscan" and comm.rank == 0:  # MPI leaves this result undefined
-        neutral = buffers.empty(array.shape, array)
-        neutral[...] = buffers.identity(array.dtype, op)
-        copies = ((as_array(out), neutral),)
+        copies = ((as_array(out), buffers.identity(array, op)),)
     args = (send, recv, mpi_op, *tail)
     return Call(name, args, out, (source, landed), copies, (array.shape, array.dtype, op, root))
 
@@ -98,6 +96,7 @@ def allreduce(comm: Communicator, x: Any, op: Any = "sum", *, out: Any = None) -
 
     16-bit floats are reduced in float32, bool is combined logically (``sum`` and ``max`` mean
     "any", ``prod`` and ``min`` mean "all"), and ``max`` and ``min`` of floats propagate NaN.
+    ``land`` and ``lor`` take bool only, ``band`` and ``bor`` bool and integers.
 
     Parameters
     ----------
@@ -182,6 +181,10 @@ def exchange(comm: Communicator, sends: Blocks, recvs: Blocks, *, tag: int = 0) 
     """
     own_sends = [as_array(x) for peer, x in sends if peer == comm.rank]
     own_recvs = [as_array(x) for peer, x in recvs if peer == comm.rank]
+    if len(own_sends) != len(own_recvs):
+        raise ValueError(
+            f"rank {comm.rank} sends its own rank {len(own_sends)} arrays, but receives {len(own_recvs)}"
+        )
     copies = list(zip(own_recvs, own_sends, strict=True))
     receives = [recv(comm, x, peer, tag=tag) for peer, x in recvs if peer != comm.rank]
     messages = [send(comm, x, peer, tag=tag) for peer, x in sends if peer != comm.rank]
@@ -230,6 +233,8 @@ def _gather(
     if root is None or comm.rank == root:
         target, landed = landing(out, shape, array)
         recv = spec(landed, counts, blocks=comm.size)
+    else:
+        out = None
     return Call(
         name, (spec(source), recv, *tail), target if out is None else out, (source, landed),
         _moved(target, landed), (shape, array.dtype, root), math.prod(shape),
@@ -421,7 +426,7 @@ def reduce_scatter(
     mpi_op, wide = buffers.reduction(array.dtype, op)
     source = pack(array, wide=wide)
     target, landed = landing(out, (counts[comm.rank], *array.shape[1:]), array, wide=wide)
-    elements = [n * math.prod(array.shape[1:]) for n in counts]
+    elements = tuple([n * math.prod(array.shape[1:]) for n in counts])
     return Call(
         "reduce_scatter", (spec(source), spec(landed), elements, mpi_op),
         target if out is None else out, (source, landed), _moved(target, landed),
