@@ -169,11 +169,19 @@ def apply(kernel: Kernel, *inputs: Any, out: DNDarray | None = None, where: Any 
     if out is None:
         target = target_layout(arrays, shape)
     else:
-        if out.shape != broadcast_shapes(shape, out.shape):
+        if not _fits(shape, out.shape):
             raise ValueError(f"out has shape {out.shape}, the result {shape}")
         _check_out(kernel, out, dtype)
         target = out.layout
     return _finish(kernel, operands, dtype, target, out, mask)
+
+
+def _fits(shape: tuple[int, ...], out_shape: tuple[int, ...]) -> bool:
+    """Whether a result of ``shape`` can be broadcast into ``out``."""
+    try:
+        return broadcast_shapes(shape, out_shape) == out_shape
+    except ValueError:
+        return False
 
 
 def _check_out(kernel: Kernel, out: DNDarray, dtype: DType) -> None:

@@ -167,5 +167,7 @@ def _same_kind(source: DType, target: DType) -> builtins.bool:
 def _keeps_every_value(source: DType, target: DType) -> builtins.bool:
     if source.kind not in (SIGNED, UNSIGNED) or target.kind not in (REAL, COMPLEX):
         return True
+    if torch.finfo(target.torch).bits == 64:
+        return True  # as NumPy has it, although float64 rounds integers above 2**53
     mantissa_bits = torch.finfo(target.torch).eps.as_integer_ratio()[1].bit_length()
     return 8 * source.itemsize - (source.kind == SIGNED) <= mantissa_bits

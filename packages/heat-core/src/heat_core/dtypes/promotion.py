@@ -180,17 +180,11 @@ def result_type(*operands: Any) -> DType:
         dtype = canonical_heat_type(getattr(operand, "dtype", operand))
         result = dtype if result is None else _promote(result, dtype)
     if result is None:
-        defaults = {bool: bool_, int: int64, float: default_float()}
-        result = _promote_all(
-            [defaults.get(type(s), _complex_of(default_float())) for s in scalars]
-        )
+        # Only scalars: the default type of the widest kind.
+        kinds = (bool, int, float, complex)
+        widest = max(kinds.index(type(scalar)) for scalar in scalars)
+        real = default_float()
+        result = (bool_, int64, real, _complex_of(real))[widest]
     for scalar in scalars:
         result = scalar_result_type(result, scalar)
-    return result
-
-
-def _promote_all(dtypes: list[DType]) -> DType:
-    result = dtypes[0]
-    for dtype in dtypes[1:]:
-        result = _promote(result, dtype)
     return result

@@ -1,0 +1,71 @@
+"""The generic oracle: arrays in every layout, compared with NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+import heat_core as ht
+from heat_core.layout import Layout
+
+# All ranks must draw the same examples.
+settings.register_profile(
+    "ranks",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=40,
+    # The fixtures here are stateless functions.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("ranks")
+
+
+def _counts(extent: int, size: int) -> list[tuple[int, ...]]:
+    """Balanced, everything on the last rank, and two uneven ways."""
+    rng = np.random.default_rng(extent * 31 + size)
+    last = (*(0,) * (size - 1), extent)
+    cuts = np.sort(rng.integers(0, extent + 1, size - 1))
+    uneven = tuple(int(n) for n in np.diff([0, *cuts, extent]))
+    balanced = tuple(extent // size + (rank < extent % size) for rank in range(size))
+    return list(dict.fromkeys((balanced, last, uneven, uneven[::-1])))
+
+
+def _every_layout(data: Any, *, unbalanced: bool = True) -> Iterator[ht.DNDarray]:
+    array = np.asarray(data)
+    comm = ht.get_comm()
+    yield ht.array(array)
+    for split in range(array.ndim):
+        choices = _counts(array.shape[split], comm.size)
+        for counts in choices if unbalanced else choices[:1]:
+            layout = Layout(array.shape, split, counts)
+            yield ht.from_local(torch.tensor(array[layout.slices(comm.rank)]), split)
+
+
+def _check(result: Any, expected: Any, *, rtol: float = 1e-5, atol: float = 1e-8) -> None:
+    expected = np.asarray(expected)
+    assert isinstance(result, ht.DNDarray)
+    assert result.shape == expected.shape
+    assert result.lshape == result.layout.lshape(result.comm.rank)
+    actual = result.numpy()
+    if expected.dtype.kind in "fc":
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, equal_nan=True)
+    else:
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.fixture
+def every_layout() -> Callable[..., Iterator[ht.DNDarray]]:
+    """A global array as replicated, split along every axis, balanced and not."""
+    return _every_layout
+
+
+@pytest.fixture
+def check() -> Callable[..., None]:
+    """Compare a distributed result with NumPy's."""
+    return _check
