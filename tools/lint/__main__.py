@@ -41,7 +41,9 @@ def _checks() -> dict[str, Check]:
     files = layout.tracked_files()
     return {
         "style (ruff check)": partial(_tool, "ruff", "check", "--quiet", "--output-format=concise"),
-        "format (ruff format)": partial(_tool, "ruff", "format", "--check", "--output-format=concise"),
+        "format (ruff format)": partial(
+            _tool, "ruff", "format", "--check", "--output-format=concise"
+        ),
         "types (mypy)": partial(_tool, "mypy", *_typed_folders()),
         "import rules (import-linter)": partial(_tool, "lint-imports", "--no-cache"),
         "top level": partial(layout.top_level, files),

@@ -1,0 +1,1 @@
+"""Build the packages, and release one: checks first, and an upload only when it is asked for."""
