@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,8 +110,18 @@ def heat_type_of(obj: Any) -> DType:
     if hasattr(obj, "dtype"):
         return canonical_heat_type(obj.dtype)
     if isinstance(obj, (list, tuple)):
-        return result_type(*(heat_type_of(item) for item in obj)) if obj else float32
+        leaves = list(_leaves(obj))
+        return result_type(*leaves) if leaves else float32
     return result_type(obj)
+
+
+def _leaves(obj: Any) -> Iterator[Any]:
+    """What nested lists contain; Python scalars stay weak beside each other."""
+    for item in obj:
+        if isinstance(item, (list, tuple)):
+            yield from _leaves(item)
+        else:
+            yield item
 
 
 def heat_type_is_exact(dtype: object) -> builtins.bool:

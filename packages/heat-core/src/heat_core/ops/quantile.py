@@ -105,8 +105,8 @@ def quantile(
 
 
 def _levels(q: Any) -> torch.Tensor:
-    levels = replicated(q) if isinstance(q, DNDarray) else torch.as_tensor(q)
-    return levels.to(torch.float64)
+    # Not by way of torch's default type, which would round Python floats to float32.
+    return torch.as_tensor(replicated(q) if isinstance(q, DNDarray) else q, dtype=torch.float64)
 
 
 def _neighbours(level: float, extent: int, interpolation: str) -> tuple[int, int, float]:
