@@ -21,14 +21,19 @@ from mpi_utils import (
 Run = Callable[..., "CompletedProcess[str]"]
 
 
+def run_together(comm: Communicator, error: Exception, *failing: int) -> None:
+    with collective(comm):
+        if comm.rank in failing:
+            raise error
+
+
 @pytest.mark.parallel([2, 3, 4])
 def test_an_exception_on_one_rank_is_raised_on_all_within_a_second(comm: Communicator) -> None:
     failing = comm.size - 1
     comm.barrier()
     start = time.monotonic()
-    with pytest.raises(FileNotFoundError) as caught, collective(comm):
-        if comm.rank == failing:
-            raise FileNotFoundError("no such file: a.csv")
+    with pytest.raises(FileNotFoundError) as caught:
+        run_together(comm, FileNotFoundError("no such file: a.csv"), failing)
     assert time.monotonic() - start < 1
     if comm.rank == failing:
         assert type(caught.value) is FileNotFoundError
@@ -37,7 +42,7 @@ def test_an_exception_on_one_rank_is_raised_on_all_within_a_second(comm: Communi
         assert caught.value.rank == failing
         assert caught.value.type_name == "FileNotFoundError"
         assert str(caught.value) == f"rank {failing} raised FileNotFoundError: no such file: a.csv"
-        assert "raise FileNotFoundError" in caught.value.remote_traceback
+        assert "run_together" in caught.value.remote_traceback
         copy = pickle.loads(pickle.dumps(caught.value))
         assert str(copy) == str(caught.value)
     comm.barrier()  # all are still in step
@@ -46,9 +51,7 @@ def test_an_exception_on_one_rank_is_raised_on_all_within_a_second(comm: Communi
 @pytest.mark.parallel([3])
 def test_the_lowest_failing_rank_is_named_and_each_keeps_its_own(comm: Communicator) -> None:
     with pytest.raises(Exception, match="mine" if comm.rank else "rank 1 raised") as caught:
-        with collective(comm):
-            if comm.rank:
-                raise ValueError(f"mine: {comm.rank}")
+        run_together(comm, ValueError(f"mine: {comm.rank}"), 1, 2)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, RemoteError) == (comm.rank == 0)
 
@@ -60,7 +63,7 @@ def test_nothing_happens_without_an_exception(comm: Communicator) -> None:
     assert value == 3
 
 
-class _Awkward(Exception):
+class _AwkwardError(Exception):
     def __init_subclass__(cls) -> None:
         raise TypeError("may not be subclassed")
 
@@ -72,12 +75,11 @@ def test_exceptions_that_cannot_travel_are_reported_all_the_same(comm: Communica
 
     for error in (
         LocalError("local"),
-        _Awkward("awkward"),
+        _AwkwardError("awkward"),
         UnicodeDecodeError("ascii", b"", 0, 1, "x"),
     ):
-        with pytest.raises(Exception, match=r"local|awkward|ascii") as caught, collective(comm):
-            if comm.rank == 0:
-                raise error
+        with pytest.raises(Exception, match=r"local|awkward|ascii") as caught:
+            run_together(comm, error, 0)
         if comm.rank == 1:
             assert isinstance(caught.value, RemoteError)
             assert caught.value.type_name == type(error).__name__

@@ -47,9 +47,9 @@ def build(numbers: np.ndarray, dtype: str, kind: str, layout: str) -> Any:
     tensor = torch.from_numpy(np.array(numbers)).to(getattr(torch, dtype))
     if layout != "strided":
         return tensor
-    wide = torch.zeros(tuple(2 * n for n in numbers.shape), dtype=tensor.dtype)
-    wide[tuple(slice(None, None, 2) for _ in numbers.shape)] = tensor
-    return wide[tuple(slice(None, None, 2) for _ in numbers.shape)]
+    spread = torch.zeros(tuple(2 * n for n in numbers.shape), dtype=tensor.dtype)
+    spread[tuple(slice(None, None, 2) for _ in numbers.shape)] = tensor
+    return spread[tuple(slice(None, None, 2) for _ in numbers.shape)]
 
 
 def plain(x: Any) -> np.ndarray:
@@ -83,7 +83,7 @@ def finish(result: Any) -> Any:
 
 
 @finish.register
-def _(result: Request) -> Any:
+def _(result: Request) -> Any:  # type: ignore[type-arg]
     return result.wait()
 
 
@@ -95,7 +95,8 @@ def mode(
     if request.param == "in pieces":
         monkeypatch.setattr(comm, "_segmented", True)
         monkeypatch.setattr(largecount, "MAX_COUNT", 5)
-    return request.param
+    name: str = request.param
+    return name
 
 
 def call(comm: Communicator, mode: str, name: str, *args: Any, **kwargs: Any) -> Any:

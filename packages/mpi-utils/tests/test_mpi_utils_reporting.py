@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import runpy
 import sys
 from collections.abc import Callable
 from subprocess import CompletedProcess
@@ -11,7 +10,15 @@ from subprocess import CompletedProcess
 import numpy as np
 import pytest
 
-from mpi_utils import Communicator, get_logger, is_rank_zero, progress, rank_zero, spawn_seeds
+from mpi_utils import (
+    Communicator,
+    MPIUnavailableError,
+    get_logger,
+    is_rank_zero,
+    progress,
+    rank_zero,
+    spawn_seeds,
+)
 from mpi_utils import __main__ as command
 
 
@@ -27,7 +34,7 @@ def test_records_carry_the_rank_and_levels_differ(
         logger.warning("everyone")
     messages = [record.message for record in caplog.records]
     assert messages == (["only rank 0"] if comm.rank == 0 else []) + ["everyone"]
-    assert {(record.rank, record.size) for record in caplog.records} == {(comm.rank, comm.size)}
+    assert {(vars(r)["rank"], vars(r)["size"]) for r in caplog.records} == {(comm.rank, comm.size)}
     logger = get_logger("hpc", comm, levels={comm.size - 1: "DEBUG"})
     assert logger.isEnabledFor(logging.DEBUG) == (comm.rank == comm.size - 1)
 
@@ -90,7 +97,7 @@ def test_the_command_describes_the_installation(
 
 def test_the_command_without_mpi_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
-        raise command.MPIUnavailableError("install one")
+        raise MPIUnavailableError("install one")
 
     monkeypatch.setattr(command, "world", missing)
     monkeypatch.setattr(command, "abort_on_exception", lambda: None)
@@ -103,4 +110,3 @@ def test_the_module_runs(mpirun: Callable[..., CompletedProcess[str]]) -> None:
     result = mpirun(2, "import runpy; runpy.run_module('mpi_utils', run_name='__main__')")
     assert result.returncode == 0, result.stderr
     assert "ping-pong" in result.stdout
-    assert runpy.run_module  # the documented way: python -m mpi_utils

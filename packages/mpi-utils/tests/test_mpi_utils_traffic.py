@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mpi_utils import Communicator, Topology, requests, traffic
-from mpi_utils import runtime
+from mpi_utils import Communicator, Topology, requests, runtime, traffic
 
 
 @pytest.mark.parallel([1, 4])

@@ -1,4 +1,4 @@
-"""What MPI packages share on top of mpi4py: arrays, nodes, errors on all ranks, logging, progress."""
+"""What MPI packages share on top of mpi4py: arrays, nodes, errors on all ranks, progress."""
 
 from mpi_utils._version import __version__
 from mpi_utils.communicator import Communicator, world

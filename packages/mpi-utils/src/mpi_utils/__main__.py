@@ -48,7 +48,7 @@ def describe(comm: Communicator) -> list[tuple[str, str]]:
 
 
 def measure(comm: Communicator, nbytes: int, seconds: float) -> tuple[float, float]:
-    """Seconds of one ping-pong between the first and the last rank, and of one allreduce. Collective.
+    """Seconds of a ping-pong of the first and last rank, and of an allreduce. Collective.
 
     Parameters
     ----------

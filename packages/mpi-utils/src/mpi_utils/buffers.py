@@ -49,7 +49,7 @@ def as_array(x: Any) -> Any:
     TypeError
         If `x` is neither, and offers neither DLPack nor the buffer protocol.
     """
-    kind = _kind(type(x))
+    kind = _kind(x.__class__)
     if kind == "torch":
         return x.detach() if x.requires_grad else x
     if kind == "numpy":
@@ -57,20 +57,20 @@ def as_array(x: Any) -> Any:
     if hasattr(x, "__dlpack__"):
         if x.__dlpack_device__()[0] == _CPU:
             return np.from_dlpack(x)
-        import torch
+        from torch.utils.dlpack import from_dlpack
 
-        return torch.from_dlpack(x)
+        return from_dlpack(x)
     try:
         return np.asarray(memoryview(x))
     except TypeError:
         raise TypeError(
-            f"Expected a torch tensor, a NumPy array, or an object with DLPack or a buffer, got "
-            f"{type(x).__name__}. Python objects travel through comm.handle, the mpi4py communicator."
+            "Expected a torch tensor, a NumPy array, or an object with DLPack or a buffer, got "
+            f"{type(x).__name__}. Python objects travel through comm.handle, mpi4py's communicator."
         ) from None
 
 
 @functools.cache
-def _kind(cls: type) -> str:
+def _kind(cls: Any) -> str:
     torch = sys.modules.get("torch")  # a tensor can't be there before torch is
     if torch is not None and issubclass(cls, torch.Tensor):
         return "torch"
@@ -93,7 +93,7 @@ def datatype(dtype: Any) -> Any:
 
 
 def reduction(dtype: Any, op: Any) -> tuple[Any, bool]:
-    """The MPI operation for `op` on a dtype, and whether the data must be widened to float32 for it.
+    """The MPI operation for `op` on a dtype, and whether it needs the data widened to float32.
 
     Raises
     ------
@@ -183,7 +183,8 @@ def empty(shape: Sequence[int], like: Any, *, wide: bool = False, reachable: boo
         Make it where MPI can reach it: a device tensor's counterpart is in pinned host memory.
     """
     if isinstance(like, np.ndarray):
-        return np.empty(shape, np.float32 if wide else like.dtype.newbyteorder("="))
+        native = like.dtype if like.dtype.isnative else like.dtype.newbyteorder("=")
+        return np.empty(shape, np.float32 if wide else native)
     options: dict[str, Any] = {}
     if wide:
         options["dtype"] = sys.modules["torch"].float32
@@ -202,7 +203,7 @@ def copy_into(target: Any, source: Any) -> None:
 
 def pack(x: Any, *, wide: bool = False) -> Any:
     """`x` itself if MPI can use its memory as it is, else one packed copy that MPI can use."""
-    if _is_ready(x) and not wide:
+    if not wide and _is_ready(x):
         if not isinstance(x, np.ndarray) and x.is_cuda:
             cuda = sys.modules["torch"].cuda
             cuda.current_stream(x.device).synchronize()  # MPI knows nothing of streams
@@ -235,11 +236,7 @@ def landing(out: Any, shape: Sequence[int], like: Any, *, wide: bool = False) ->
         target = empty(shape, like)
     else:
         target = as_array(out)
-        if (
-            target.shape != shape
-            and tuple(target.shape) != tuple(shape)
-            or target.dtype != like.dtype
-        ):
+        if target.dtype != like.dtype or tuple(target.shape) != tuple(shape):
             raise ValueError(
                 f"out must have shape {tuple(shape)} and dtype {like.dtype}, "
                 f"got {tuple(target.shape)} and {target.dtype}"

@@ -23,7 +23,7 @@ _Build = Callable[Concatenate["Communicator", P], Call[R]]
 
 def _blocking(build: _Build[P, R]) -> Callable[Concatenate[Communicator, P], R]:
     @functools.wraps(build)
-    def run(self: Communicator, *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self: Communicator, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._run(build(self, *args, **kwargs))
 
     return run
@@ -31,7 +31,7 @@ def _blocking(build: _Build[P, R]) -> Callable[Concatenate[Communicator, P], R]:
 
 def _nonblocking(build: _Build[P, R]) -> Callable[Concatenate[Communicator, P], Request[R]]:
     @functools.wraps(build)
-    def start(self: Communicator, *args: P.args, **kwargs: P.kwargs) -> Request[R]:
+    def start(self: Communicator, /, *args: P.args, **kwargs: P.kwargs) -> Request[R]:
         return self._start(build(self, *args, **kwargs))
 
     start.__name__ = f"i{build.__name__}"
@@ -63,9 +63,10 @@ class Communicator:
 
     Notes
     -----
-    With ``MPI_UTILS_DEBUG=1`` the ranks compare what they are about to do before each collective and
-    raise `CollectiveMismatchError` on all ranks if they differ. With ``MPI_UTILS_TIMEOUT=seconds``
-    an operation that takes longer prints the stacks of all threads. Both are read on construction.
+    With ``MPI_UTILS_DEBUG=1`` the ranks compare what they are about to do before each collective,
+    and raise `CollectiveMismatchError` on all ranks if they differ. With ``MPI_UTILS_TIMEOUT=30``
+    an operation of more than 30 seconds prints the stacks of all threads. Both are read on
+    construction.
 
     Examples
     --------
@@ -89,6 +90,10 @@ class Communicator:
         self._timeout = float(os.environ.get("MPI_UTILS_TIMEOUT", "0"))
         debug = os.environ.get("MPI_UTILS_DEBUG", "0") not in {"", "0"}
         self._fingerprints = Fingerprints(handle) if debug else None
+        self._methods = {
+            name: (getattr(handle, name.capitalize()), getattr(handle, f"I{name}"))
+            for name in _OPERATIONS
+        }
         self._watched = bool(self._timeout or debug)
         self._segmented = not has_large_counts()
         if owned:
@@ -139,7 +144,7 @@ class Communicator:
     # -------------------------------------------------------------- running calls
 
     def verify(self, name: str, signature: tuple[Any, ...]) -> None:
-        """In debug mode, raise on all ranks unless all of them are about to do the same. Collective."""
+        """In debug mode, raise on all ranks unless all are about to do the same. Collective."""
         if self._fingerprints is not None:
             self._fingerprints.post(name, signature)()
 
@@ -150,11 +155,10 @@ class Communicator:
         return self._complete(call)
 
     def _complete(self, call: Call[R]) -> R:
-        if call.pieces or (self._segmented and is_too_large(call)):
+        if call.name == "exchange" or (self._segmented and is_too_large(call)):
             return self._post(call, nullcontext).wait()
-        if call.args or call.name == "barrier":
-            getattr(self.handle, _METHODS[call.name][0])(*call.args)
-        return call.deliver()
+        self._methods[call.name][0](*call.args)
+        return call.deliver() if call.copies else call.result
 
     def _start(self, call: Call[R]) -> Request[R]:
         if self._watched or self.counters:
@@ -172,7 +176,7 @@ class Communicator:
                 for piece in pieces(self, call) if too_large else call.pieces:
                     post(piece)
             else:
-                mpi_requests.append(getattr(self.handle, _METHODS[call.name][1])(*call.args))
+                mpi_requests.append(self._methods[call.name][1](*call.args))
             calls.append(call)
 
         post(call)
@@ -217,14 +221,12 @@ class Communicator:
     barrier, ibarrier = _blocking(operations.barrier), _nonblocking(operations.barrier)
 
 
-#: operation -> mpi4py's blocking and non-blocking method
-_METHODS = {
-    name: (name.capitalize(), f"I{name}")
-    for name in (
-        "bcast reduce allreduce scan exscan gather gatherv allgather allgatherv scatter scatterv "
-        "alltoall alltoallv reduce_scatter send recv barrier"
-    ).split()
-}
+#: The operations that are one call of mpi4py, ``Allreduce`` or ``Iallreduce`` and so on.
+_OPERATIONS = (
+    "bcast", "reduce", "allreduce", "scan", "exscan", "reduce_scatter",
+    "gather", "gatherv", "allgather", "allgatherv", "scatter", "scatterv", "alltoall", "alltoallv",
+    "send", "recv", "barrier",
+)  # fmt: skip
 
 _open: list[Communicator] = []
 

@@ -73,7 +73,8 @@ def watchdog(seconds: float, what: str) -> Iterator[None]:
     """Print the stacks of all threads if the block takes longer than `seconds`; 0 means never."""
 
     def bark() -> None:
-        print(f"{what} has taken more than {seconds:g} s; the stacks:", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{what} has taken more than {seconds:g} s; the stacks:\n")
+        sys.stderr.flush()
         faulthandler.dump_traceback(all_threads=True)
 
     if not seconds:

@@ -68,8 +68,8 @@ def _remote_error(rank: int, payload: tuple[bytes, str, str, str]) -> RemoteErro
     """The `RemoteError` for what `rank` reported, derived from the exception's type if possible."""
     pickled_type, *report = payload
     try:
-        original = pickle.loads(pickled_type)
-        kind = type(f"Remote{original.__name__}", (RemoteError, original), {})
+        original = pickle.loads(pickled_type)  # noqa: S301 - from a rank of the same job
+        kind: type[RemoteError] = type(f"Remote{original.__name__}", (RemoteError, original), {})
         return kind(rank, *report)
     except Exception:  # an unknown or uncooperative type must not hide the report
         return RemoteError(rank, *report)
@@ -167,16 +167,18 @@ def abort_on_exception() -> None:
     started, end as always. Call it early in a program's ``main``.
     """
 
-    def report_and_abort(show: Callable[[], None]) -> None:
-        MPI = getattr(sys.modules.get("mpi4py"), "MPI", None)
-        running = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized()
-        if running and MPI.COMM_WORLD.size > 1:
-            print(f"rank {MPI.COMM_WORLD.rank} of {MPI.COMM_WORLD.size} died:", file=sys.stderr)
+    def report_and_abort(show: Callable[[], object]) -> None:
+        MPI = sys.modules.get("mpi4py.MPI")
+        job = None
+        if MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized():
+            job = MPI.COMM_WORLD
+        if job is not None and job.size > 1:
+            sys.stderr.write(f"rank {job.rank} of {job.size} died:\n")
         show()
         sys.stdout.flush()
         sys.stderr.flush()
-        if running and MPI.COMM_WORLD.size > 1:
-            MPI.COMM_WORLD.Abort(1)
+        if job is not None and job.size > 1:
+            job.Abort(1)
 
     show_exception, show_in_thread = sys.excepthook, threading.excepthook
     sys.excepthook = lambda *error: report_and_abort(lambda: show_exception(*error))

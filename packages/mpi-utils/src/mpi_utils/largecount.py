@@ -1,4 +1,4 @@
-"""Cutting calls into messages, for MPI libraries without large counts and for the traffic counter."""
+"""Cutting calls into messages: for MPI libraries without large counts, and for counting."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import math
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Blocks = Sequence[tuple[int, Any]]
+Copies = Sequence[tuple[Any, Any]]
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Call(Generic[R]):
     args: tuple[Any, ...]
     result: R
     keep: tuple[Any, ...] = ()
-    copies: Sequence[tuple[Any, Any]] = ()
+    copies: Copies = ()
     signature: tuple[Any, ...] | None = None
     count: float | None = None
     pieces: Sequence[Call[Any]] = ()
@@ -63,7 +63,7 @@ class Call(Generic[R]):
         return self.result
 
 
-def _moved(target: Any, landed: Any) -> Sequence[tuple[Any, Any]]:
+def _moved(target: Any, landed: Any) -> Copies:
     return () if landed is target else ((target, landed),)
 
 
@@ -73,10 +73,11 @@ def _moved(target: Any, landed: Any) -> Sequence[tuple[Any, Any]]:
 def _reduction(
     comm: Communicator, name: str, x: Any, op: Any, out: Any, root: int | None = None
 ) -> Call[Any]:
-    array, tail = as_array(x), comm.check_ranks(root)
+    array, tail = as_array(x), () if root is None else comm.check_ranks(root)
     mpi_op, wide = buffers.reduction(array.dtype, op)
     source = pack(array, wide=wide)
-    send, recv, landed, copies = spec(source), None, None, ()
+    send, recv, landed = spec(source), None, None
+    copies: Copies = ()
     if root is not None and comm.rank != root:
         out = None
     elif out is x:
@@ -183,7 +184,8 @@ def exchange(comm: Communicator, sends: Blocks, recvs: Blocks, *, tag: int = 0) 
     own_recvs = [as_array(x) for peer, x in recvs if peer == comm.rank]
     if len(own_sends) != len(own_recvs):
         raise ValueError(
-            f"rank {comm.rank} sends its own rank {len(own_sends)} arrays, but receives {len(own_recvs)}"
+            f"rank {comm.rank} sends {len(own_sends)} arrays to its own rank, "
+            f"but receives {len(own_recvs)}"
         )
     copies = list(zip(own_recvs, own_sends, strict=True))
     receives = [recv(comm, x, peer, tag=tag) for peer, x in recvs if peer != comm.rank]

@@ -31,7 +31,7 @@ def is_rank_zero(comm: Communicator | None = None) -> bool:
 
 
 def rank_zero(fn: Callable[P, R]) -> Callable[P, R | None]:
-    """Make a function run on rank 0 of the world only, and return None elsewhere. Not collective."""
+    """Make a function run on rank 0 of the world only, and return None elsewhere."""
 
     @functools.wraps(fn)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R | None:

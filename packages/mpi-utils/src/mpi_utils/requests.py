@@ -34,7 +34,7 @@ class Request(Generic[R]):
         self._calls = calls
         self._mpi_requests = mpi_requests
         self._before_wait = before_wait
-        self._result: R | None = None
+        self._result: Any = None
         self._complete = False
 
     def wait(self) -> R:
@@ -43,7 +43,8 @@ class Request(Generic[R]):
             with self._before_wait():
                 load_mpi().Request.Waitall(self._mpi_requests)
             self._finish()
-        return self._result  # type: ignore[return-value] - set by _finish
+        result: R = self._result
+        return result
 
     def test(self) -> bool:
         """Whether the operation is complete; `wait` then returns at once."""

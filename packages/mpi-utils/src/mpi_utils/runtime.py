@@ -41,8 +41,8 @@ def has_large_counts() -> bool:
 def is_gpu_aware() -> bool:
     """Whether device memory may be handed to the MPI library.
 
-    The environment variable ``MPI_UTILS_GPU_AWARE`` decides (``0`` or ``1``); with ``auto``, the
-    default, the library is asked through ``MPIX_Query_cuda_support`` and ``MPIX_Query_rocm_support``.
+    The environment variable ``MPI_UTILS_GPU_AWARE`` decides (``0`` or ``1``). With ``auto``, the
+    default, ``MPIX_Query_cuda_support`` or ``MPIX_Query_rocm_support`` of the library do.
     """
     setting = os.environ.get("MPI_UTILS_GPU_AWARE", "auto").lower()
     if setting in {"0", "1"}:

@@ -95,7 +95,7 @@ class Topology:
         self.cross = _part(comm, self.node_rank)
 
     def local_device(self) -> torch.device:
-        """This rank's device: CUDA devices are dealt out by position on the real node; else the CPU."""
+        """The device of this rank: CUDA devices go by position on the real node; else the CPU."""
         import torch
 
         if not torch.cuda.is_available():
