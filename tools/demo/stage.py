@@ -1,0 +1,139 @@
+"""What a stage of the demo is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import heat_core as ht
+from mpi_utils import RemoteError
+from tools.demo.series import Observations
+
+__all__ = ["Checked", "Context", "DemoError", "Plot", "Row", "Stage", "Timed", "user_errors"]
+
+
+class DemoError(Exception):
+    """A problem that the user can solve, such as a missing file; raised on all ranks together."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a result and what an oracle says.
+
+    Attributes
+    ----------
+    what, result, oracle : str
+        As they are shown.
+    difference : float
+        Between both, the largest of all elements.
+    tolerance : float
+        What the difference may be.
+    """
+
+    what: str
+    result: str
+    oracle: str
+    difference: float
+    tolerance: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the check held; a difference of NaN does not."""
+        return self.difference <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure of the report: its SVG source and what it shows."""
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a stage has to show for itself: at least one row, maybe plots and a remark."""
+
+    rows: tuple[Row, ...]
+    plots: tuple[Plot, ...] = ()
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A stage that has run: its check, and the seconds of the slowest rank without the check."""
+
+    stage: Stage
+    checked: Checked
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether all checks held."""
+        return all(row.ok for row in self.checked.rows)
+
+
+@dataclass
+class Context:
+    """What the stages share; earlier ones fill it for later ones.
+
+    Attributes
+    ----------
+    comm : heat_core.Communicator
+    data, output : Path
+        Folders of the input files and of what the demo writes.
+    observations : tuple of Observations
+        The stations as read, one row an observation; set by the stage ``load``.
+    hourly : DNDarray, (hours, stations)
+        Degrees Celsius at every hour of the year, split by whole days; set by ``quality``.
+    days : DNDarray, (days, 24 * stations)
+        The same data, one row a day, hours of the first station first; set by ``quality``.
+    """
+
+    comm: ht.Communicator
+    data: Path
+    output: Path
+    observations: tuple[Observations, ...] = ()
+    hourly: ht.DNDarray = field(init=False)
+    days: ht.DNDarray = field(init=False)
+
+
+class Stage(ABC):
+    """One step of the demo, listed in ``stages.STAGES``.
+
+    ``run`` is the parallel part and ``check`` the serial one, so that no oracle can disturb the
+    ranks and no message can be lost in a check.
+    """
+
+    name: ClassVar[str]
+    shows: ClassVar[str]
+    package: ClassVar[str] = "heat-core"
+
+    @abstractmethod
+    def run(self, context: Context) -> Any:
+        """Compute on all ranks. Collective; what it returns is handed to ``check``."""
+
+    @abstractmethod
+    def check(self, context: Context, found: Any) -> Checked:
+        """Compare with an oracle and draw. On rank 0 only: must not communicate."""
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Say what is wrong with a file in one line, where all ranks fail together."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise DemoError(_describe(error)) from error
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, RemoteError):
+        return f"{error.message} (on rank {error.rank})"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return " ".join(str(error).split())
