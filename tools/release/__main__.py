@@ -25,7 +25,7 @@ from tools.workspace import ROOT, Package, find_package
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check one package, and publish it if that is asked for and all checks hold."""
     parser = argparse.ArgumentParser(prog="hatch run release", description=__doc__)
-    parser.add_argument("package")
+    parser.add_argument("package", help="its name, or the tag of its release")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--dry-run", action="store_true", help="only check (the default)")
     action.add_argument("--publish", action="store_true", help="tag and upload")
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="keep sdist and wheel in this folder")
     given = parser.parse_args(arguments)
     try:
-        package = find_package(given.package)
+        package = _package_or_tag(given.package)
     except LookupError as error:
         parser.error(str(error.args[0]))
     options = ["--index-url", given.index_url] if given.index_url else []
@@ -57,6 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             console.print(f"{package.name} {package.version} can be released: use --publish")
     return 0 if good else 1
+
+
+def _package_or_tag(text: str) -> Package:
+    """The package of this name, or of this tag, which must be that of its present version."""
+    name, _, version = text.partition("-v")
+    package = find_package(name)
+    if version and text != tag_of(package):
+        raise LookupError(f"{text} is not the tag of the present version, {tag_of(package)}")
+    return package
 
 
 def _run_checks(checks: Iterable[Check], console: Console) -> bool:

@@ -1,0 +1,1 @@
+"""Run the benchmarks and keep their results."""

@@ -1,0 +1,1 @@
+"""The documentation site: the READMEs, the changelogs, and the API from the docstrings."""

@@ -1,0 +1,83 @@
+"""Hooks of mkdocs: pages that lie outside of packages/, one API page a package, and links."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import PurePosixPath
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from tools.workspace import ROOT, packages
+
+__all__ = ["on_config", "on_files", "on_page_markdown", "site_target"]
+
+# pages of the site that are files of the repository outside of packages/
+OUTSIDE = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "benchmarks/README.md": "benchmarks.md",
+}
+LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)]*)?\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Write the navigation: the pages of each package together."""
+    nav: list[dict[str, object]] = [{"hpc-ml": "index.md"}]
+    for package in packages():
+        name = package.name
+        pages = [
+            f"{name}/README.md",
+            {"API": f"{name}/api.md"},
+            {"Changelog": f"{name}/CHANGELOG.md"},
+        ]
+        nav.append({name: pages})
+    nav += [{title.stem.title(): str(title)} for title in map(PurePosixPath, _outside_pages())]
+    config.nav = nav
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages from outside of packages/, and the API pages."""
+    for source, page in OUTSIDE.items():
+        if (ROOT / source).exists():
+            text = (ROOT / source).read_text()
+            files.append(File.generated(config, page, content=text))
+    for package in packages():
+        text = f"# API of {package.name}\n\n::: {package.import_name}\n"
+        files.append(File.generated(config, f"{package.name}/api.md", content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links between files of the repository into links between pages."""
+    here = {page: source for source, page in OUTSIDE.items()}.get(
+        page.file.src_uri, f"packages/{page.file.src_uri}"
+    )
+
+    def rewrite(link: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(here), link["target"]))
+        target = site_target(path)
+        if files.get_file_from_path(target) is None:
+            return link["text"]  # a file that is no page: its name must do
+        relative = posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or ".")
+        return f"{link['image']}[{link['text']}]({relative}{link['anchor'] or ''})"
+
+    return LINK.sub(rewrite, markdown)
+
+
+def site_target(path: str) -> str:
+    """The page of the site for a path in the repository."""
+    path = path.removesuffix("/")
+    if path in OUTSIDE:
+        return OUTSIDE[path]
+    inside = path.removeprefix("packages/")
+    return inside if PurePosixPath(inside).suffix else f"{inside}/README.md"
+
+
+def _outside_pages() -> list[str]:
+    return [
+        page for source, page in OUTSIDE.items() if page != "index.md" and (ROOT / source).exists()
+    ]
