@@ -42,12 +42,12 @@ def test_messages_and_bytes_by_operation_and_link(comm: Communicator) -> None:
         assert sent.messages() == 3  # two reductions and a broadcast; nothing else left the rank
         return
     for name in ("alltoall", "alltoallv"):
-        assert sent.table()[name, "intra"] == (1, 8)  # one neighbour on the node
-        assert sent.table()[name, "inter"] == (2, 16)
+        assert sent.table[name, "intra"] == (1, 8)  # one neighbour on the node
+        assert sent.table[name, "inter"] == (2, 16)
     assert sent.bytes("exchange", "inter" if comm.rank % 2 else "intra") == 32
     assert sent.bytes("gather", "inter") == (32 if comm.rank > 1 else 0)
     assert sent.bytes("scatter") == (24 if comm.rank == 0 else 0)
-    assert sent.table().get(("send", "intra"), (0, 0)) == ((1, 32) if comm.rank == 0 else (0, 0))
+    assert sent.table.get(("send", "intra"), (0, 0)) == ((1, 32) if comm.rank == 0 else (0, 0))
 
 
 @pytest.mark.parallel([4])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -48,7 +50,9 @@ def describe(comm: Communicator) -> list[tuple[str, str]]:
 
 
 def measure(comm: Communicator, nbytes: int, seconds: float) -> tuple[float, float]:
-    """Seconds of a ping-pong of the first and last rank, and of an allreduce. Collective.
+    """Best times of a message from the first rank to the last and back, and of an allreduce.
+
+    Collective.
 
     Parameters
     ----------
@@ -56,33 +60,30 @@ def measure(comm: Communicator, nbytes: int, seconds: float) -> tuple[float, flo
     nbytes : int
     seconds : float
         Time to spend.
+
+    Returns
+    -------
+    ping_pong, allreduce : float
+        Seconds.
     """
     x, y, last = np.zeros(nbytes // 8), np.zeros(nbytes // 8), comm.size - 1
 
     def ping_pong() -> None:
-        if comm.rank == 0:
-            comm.send(x, last)
-            comm.recv(y, last)
-        elif comm.rank == last:
-            comm.recv(y, 0)
-            comm.send(x, 0)
+        if last and comm.rank in {0, last}:
+            for operation in (comm.send, comm.recv) if comm.rank == 0 else (comm.recv, comm.send):
+                operation(x, last - comm.rank)
 
-    def allreduce() -> None:
-        comm.allreduce(x, out=y)
-
-    best = []
-    for operation in (ping_pong, allreduce) if comm.size > 1 else (allreduce, allreduce):
-        times, end = [], time.perf_counter() + seconds / 2
-        going = np.ones((), bool)
-        while comm.bcast(going):
-            comm.barrier()
+    def best(operation: Callable[[], object]) -> float:
+        going, best, end = np.ones((), bool), math.inf, time.perf_counter() + seconds / 2
+        while comm.bcast(going):  # rank 0 decides
             start = time.perf_counter()
             for _ in range(10):
                 operation()
-            times.append((time.perf_counter() - start) / 10)
+            best = min(best, (time.perf_counter() - start) / 10)
             going[...] = time.perf_counter() < end
-        best.append(min(times))
-    return best[0], best[1]
+        return best
+
+    return best(ping_pong), best(lambda: comm.allreduce(x, out=y))
 
 
 def main() -> None:

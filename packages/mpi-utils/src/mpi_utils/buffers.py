@@ -144,16 +144,14 @@ def _nan_aware(op: str, dtype: np.dtype[Any]) -> Any:
 def identity(like: Any, op: Any) -> Any:
     """An array of the neutral element of `op`: what an exclusive scan gives on rank 0."""
     name = dtype_name(like.dtype).replace("bfloat16", "float32")
-    value: float = op in {"prod", "land", "band"}
-    if name != "bool" and op == "band":
-        value = int(np.invert(np.zeros((), name)))
+    value: Any = op == "prod"
+    if name == "bool":
+        value = op in {"prod", "min", "land", "band"}
     elif op in {"max", "min"}:
-        if name == "bool":
-            value = op == "min"
-        elif "float" in name:
-            value = -math.inf if op == "max" else math.inf
-        else:
-            value = int(getattr(np.iinfo(name), "min" if op == "max" else "max"))
+        limits = (-np.inf, np.inf) if "float" in name else (np.iinfo(name).min, np.iinfo(name).max)
+        value = limits[op == "min"]
+    elif op == "band":
+        value = np.invert(np.zeros((), name))
     numbers = np.full(like.shape, value, name)
     return numbers if isinstance(like, np.ndarray) else sys.modules["torch"].from_numpy(numbers)
 

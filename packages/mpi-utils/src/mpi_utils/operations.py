@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Blocks = Sequence[tuple[int, Any]]
 Copies = Sequence[tuple[Any, Any]]
+Counts = Sequence[int]
 
 
 @dataclass(slots=True)
@@ -214,7 +215,7 @@ def _rows(x: Any, name: str) -> Any:
     return array
 
 
-def _all_counts(comm: Communicator, counts: Sequence[int] | None, rows: int) -> list[int]:
+def _all_counts(comm: Communicator, counts: Counts | None, rows: int) -> list[int]:
     """The rows of every rank: as given, or asked from the ranks."""
     if counts is None:
         return [int(n) for n in comm.handle.allgather(rows)]
@@ -256,7 +257,7 @@ def allgather(comm: Communicator, x: Any, *, out: Any = None) -> Call[Any]:
 
 
 def allgatherv(
-    comm: Communicator, x: Any, counts: Sequence[int] | None = None, *, out: Any = None
+    comm: Communicator, x: Any, counts: Counts | None = None, *, out: Any = None
 ) -> Call[Any]:
     """Concatenate `x` of all ranks along axis 0, on every rank. Collective.
 
@@ -278,12 +279,7 @@ def gather(comm: Communicator, x: Any, *, root: int = 0, out: Any = None) -> Cal
 
 
 def gatherv(
-    comm: Communicator,
-    x: Any,
-    counts: Sequence[int] | None = None,
-    *,
-    root: int = 0,
-    out: Any = None,
+    comm: Communicator, x: Any, counts: Counts | None = None, *, root: int = 0, out: Any = None
 ) -> Call[Any]:
     """Like `allgatherv`, with the result on `root` and None elsewhere. Collective."""
     array = _rows(x, "gatherv")
@@ -329,7 +325,7 @@ def scatter(comm: Communicator, x: Any = None, *, root: int = 0, out: Any = None
 
 
 def scatterv(
-    comm: Communicator, x: Any, counts: Sequence[int], *, root: int = 0, out: Any = None
+    comm: Communicator, x: Any, counts: Counts, *, root: int = 0, out: Any = None
 ) -> Call[Any]:
     """Give rank r its ``counts[r]`` rows of axis 0 of `x`. Collective; arguments as in `scatter`.
 
@@ -339,11 +335,7 @@ def scatterv(
 
 
 def _alltoall(
-    comm: Communicator,
-    name: str,
-    array: Any,
-    counts: tuple[list[int], list[int]] | None,
-    out: Any,
+    comm: Communicator, name: str, array: Any, counts: tuple[list[int], list[int]] | None, out: Any
 ) -> Call[Any]:
     send_counts, recv_counts = counts or (None, None)
     rows = send_counts or [1] * comm.size
@@ -377,8 +369,8 @@ def alltoall(comm: Communicator, x: Any, *, out: Any = None) -> Call[Any]:
 def alltoallv(
     comm: Communicator,
     x: Any,
-    send_counts: Sequence[int],
-    recv_counts: Sequence[int] | None = None,
+    send_counts: Counts,
+    recv_counts: Counts | None = None,
     *,
     out: Any = None,
 ) -> Call[Any]:
@@ -399,12 +391,7 @@ def alltoallv(
 
 
 def reduce_scatter(
-    comm: Communicator,
-    x: Any,
-    counts: Sequence[int] | None = None,
-    op: Any = "sum",
-    *,
-    out: Any = None,
+    comm: Communicator, x: Any, counts: Counts | None = None, op: Any = "sum", *, out: Any = None
 ) -> Call[Any]:
     """Combine `x` of all ranks, and give rank r its ``counts[r]`` rows of axis 0. Collective.
 

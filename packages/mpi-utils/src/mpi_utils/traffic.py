@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,11 +21,15 @@ class TrafficCounter:
     the array that the rank hands in. Where the destination is known (point-to-point, gather,
     scatter, all-to-all), the link between the two ranks counts; a reduction or broadcast counts as
     ``"inter"`` if its communicator spans several nodes. What stays on the rank is not counted.
+
+    Attributes
+    ----------
+    table : dict
+        (operation, link) -> (messages, bytes).
     """
 
     nodes: NodeMap
-    _messages: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    table: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def messages(self, operation: str | None = None, link: str | None = None) -> int:
         """Messages sent by this rank.
@@ -38,15 +41,15 @@ class TrafficCounter:
         link : {"intra", "inter"}, optional
             Inside a node or between nodes; default: both.
         """
-        return _total(self._messages, operation, link)
+        return self._total(0, operation, link)
 
     def bytes(self, operation: str | None = None, link: str | None = None) -> int:
         """Bytes sent by this rank; arguments as in `messages`."""
-        return _total(self._bytes, operation, link)
+        return self._total(1, operation, link)
 
-    def table(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """(operation, link) -> (messages, bytes)."""
-        return {key: (n, self._bytes[key]) for key, n in sorted(self._messages.items())}
+    def _total(self, column: int, *wanted: str | None) -> int:
+        rows = self.table.items()
+        return sum(row[column] for key, row in rows if all(map(_matches, wanted, key)))
 
     def record(self, comm: Communicator, call: Call[Any]) -> None:
         """Count one call; `Communicator` does this."""
@@ -57,8 +60,8 @@ class TrafficCounter:
                 continue
             crosses = spans_nodes if peer is None else node_of[peer] != node_of[comm.rank]
             key = (call.name, "inter" if crosses else "intra")
-            self._messages[key] += 1
-            self._bytes[key] += size
+            n, total = self.table.get(key, (0, 0))
+            self.table[key] = n + 1, total + size
 
 
 def _sent(comm: Communicator, call: Call[Any]) -> list[tuple[int | None, int]]:
@@ -81,12 +84,8 @@ def _nbytes(buffer: list[Any]) -> int:
     return int(buffer[1]) * int(buffer[2].Get_size())
 
 
-def _total(counts: Counter[tuple[str, str]], operation: str | None, link: str | None) -> int:
-    return sum(
-        n
-        for (name, kind), n in counts.items()
-        if operation in {None, name} and link in {None, kind}
-    )
+def _matches(wanted: str | None, value: str) -> bool:
+    return wanted is None or wanted == value
 
 
 @contextlib.contextmanager
