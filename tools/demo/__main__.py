@@ -26,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return job.main(given)
     try:
-        command = [*launcher(), "-n", str(options.ranks)]
-    except FileNotFoundError as error:
+        command = [*launcher(), "-n", str(options.ranks), sys.executable]
+        status = _run([*command, "-m", "tools.demo.job", *given], options.ranks)
+    except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    status = _run([*command, sys.executable, "-m", "tools.demo.job", *given], options.ranks)
     if status not in STATUSES:
         print(f"error: {_how_it_ended(status)} before the demo was done", file=sys.stderr)
     return status if status >= 0 else 128 - status

@@ -39,22 +39,20 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MONTH_STARTS = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 
 
-def figure(
-    columns: int = 1, *, height: float = 2.8, sharey: bool = False
-) -> tuple[Figure, list[Axes]]:
+def figure(columns: int = 1, *, height: float = 2.8) -> tuple[Figure, list[Axes]]:
     """A figure of the page's width with axes side by side."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE):
-        drawn = Figure(figsize=(8.4, height), layout="constrained")
-        axes = drawn.subplots(1, columns, squeeze=False, sharey=sharey)
+    mpl.rcParams.update(_STYLE)
+    drawn = Figure(figsize=(8.4, height), layout="constrained")
+    axes = drawn.subplots(1, columns, squeeze=False)
     return drawn, list(axes[0])
 
 
-def months(axes: Axes) -> None:
-    """Label an axis that counts the days of a year."""
-    axes.set_xticks(_MONTH_STARTS, _MONTHS)
+def months(axes: Axes, step: int = 1) -> None:
+    """Label an axis that counts the days of a year, every so many months."""
+    axes.set_xticks(_MONTH_STARTS[::step], _MONTHS[::step])
 
 
 def to_svg(drawn: Figure, name: str) -> str:
@@ -62,7 +60,7 @@ def to_svg(drawn: Figure, name: str) -> str:
     import matplotlib as mpl
 
     buffer = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name}):
         drawn.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -12,26 +12,11 @@ import torch
 
 import heat_core as ht
 from mpi_utils import collective
+from tools.demo.data import Station
 
-__all__ = ["STATIONS", "Observations", "Station", "bundled_data", "by_day", "fill_gaps", "read"]
+__all__ = ["HOURS", "Observations", "by_day", "fill_gaps", "read"]
 
 HOURS = 24
-
-
-@dataclass(frozen=True)
-class Station:
-    """A CSV file with one header line, and the columns of the time and of the temperature in °F."""
-
-    name: str
-    file: str
-    time_column: int
-    temperature_column: int
-
-
-STATIONS = (
-    Station("Seattle", "seattle-temps.csv", 0, 1),
-    Station("San Francisco", "sf-temps.csv", 1, 0),
-)
 
 
 @dataclass(frozen=True)
@@ -50,16 +35,6 @@ class Observations:
     station: Station
     hours: ht.DNDarray
     celsius: ht.DNDarray
-
-
-def bundled_data() -> Path:
-    """The folder with the files that are part of the distribution ``vega-datasets``."""
-    from importlib.util import find_spec
-
-    spec = find_spec("vega_datasets")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("vega_datasets is not installed: pip install vega_datasets")
-    return Path(spec.origin).parent / "_data"
 
 
 def read(folder: Path, station: Station, comm: ht.Communicator) -> Observations:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import heat_core as ht
-from mpi_utils import RemoteError
 from tools.demo.series import Observations
 
-__all__ = ["Checked", "Context", "DemoError", "Plot", "Row", "Stage", "Timed", "user_errors"]
-
-
-class DemoError(Exception):
-    """A problem that the user can solve, such as a missing file; raised on all ranks together."""
+__all__ = ["Checked", "Context", "Plot", "Row", "Stage", "Timed"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +19,10 @@ class Row:
 
     Attributes
     ----------
-    what, result, oracle : str
+    what, result : str
         As they are shown.
+    oracle, expected : str
+        Who knows the truth, and the result as it should be.
     difference : float
         Between both, the largest of all elements.
     tolerance : float
@@ -37,6 +32,7 @@ class Row:
     what: str
     result: str
     oracle: str
+    expected: str
     difference: float
     tolerance: float = 0.0
 
@@ -120,20 +116,3 @@ class Stage(ABC):
     @abstractmethod
     def check(self, context: Context, found: Any) -> Checked:
         """Compare with an oracle and draw. On rank 0 only: must not communicate."""
-
-
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """Say what is wrong with a file in one line, where all ranks fail together."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise DemoError(_describe(error)) from error
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, RemoteError):
-        return f"{error.message} (on rank {error.rank})"
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.strerror}: {error.filename}"
-    return " ".join(str(error).split())

@@ -12,6 +12,8 @@ from tools.demo.stage import Timed
 
 __all__ = ["print_summary"]
 
+WIDTH = 110  # where no terminal says it
+
 
 def print_summary(stages: Sequence[Timed], report: Path) -> None:
     """Print what every stage found, whether its checks held, and where the report is."""
@@ -35,6 +37,8 @@ def print_summary(stages: Sequence[Timed], report: Path) -> None:
                 end_section=number == len(timed.checked.rows) - 1,
             )
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
     console.print(table)
     failed = [timed.stage.name for timed in stages if not timed.ok]
     if failed:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 import heat_core as ht
+from tools.demo.data import STATIONS
 from tools.demo.figures import COLOURS, figure, months, to_svg
-from tools.demo.series import HOURS, STATIONS
+from tools.demo.series import HOURS
 from tools.demo.stage import Checked, Context, Plot, Row, Stage
 
 __all__ = ["KMeans"]
@@ -69,13 +70,15 @@ class KMeans(Stage):
             Row(
                 "days in each cluster",
                 _sizes(found.labels),
-                f"scikit-learn: {_sizes(oracle.labels_)}",
+                "scikit-learn",
+                f"{_sizes(oracle.labels_)}",
                 float((found.labels != oracle.labels_).sum()),
             ),
             Row(
                 "within-cluster sum of squares",
                 f"{found.inertia:.6g} K²",
-                f"scikit-learn: {oracle.inertia_:.6g} K²",
+                "scikit-learn",
+                f"{oracle.inertia_:.6g} K²",
                 abs(found.inertia / oracle.inertia_ - 1),
                 1e-9,
             ),
@@ -101,7 +104,7 @@ def _sizes(labels: np.ndarray[Any, Any]) -> str:
 
 
 def _clusters(found: _Found) -> Plot:
-    drawn, axes = figure(3, sharey=False)
+    drawn, axes = figure(3)
     for cluster, centre in enumerate(found.centres):
         for station, part in enumerate(axes[:2]):
             part.plot(centre[station * HOURS : (station + 1) * HOURS], color=COLOURS[2 + cluster])
@@ -112,8 +115,7 @@ def _clusters(found: _Found) -> Plot:
     axes[0].set_ylabel("°C")
     colours = [COLOURS[2 + label] for label in found.labels]
     axes[2].bar(np.arange(len(found.labels)), found.days.mean(1), color=colours, width=1.0)
-    months(axes[2])
-    axes[2].set_xticks([0, 90, 181, 273], ["Jan", "Apr", "Jul", "Oct"])
+    months(axes[2], 3)
     axes[2].set_title("mean of both, by day")
     axes[2].margins(x=0)
     return Plot(to_svg(drawn, "kmeans"), "The mean day of each cluster, and the days in it.")

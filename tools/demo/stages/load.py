@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tools.demo.series import STATIONS, read
-from tools.demo.stage import Checked, Context, Row, Stage, user_errors
+from tools.demo.data import STATIONS
+from tools.demo.errors import user_errors
+from tools.demo.series import read
+from tools.demo.stage import Checked, Context, Row, Stage
 
 __all__ = ["Load"]
 
@@ -39,7 +41,8 @@ class Load(Stage):
                 Row(
                     f"{station.name}: temperatures",
                     f"{len(celsius)} rows",
-                    f"pandas: {len(expected)} rows",
+                    "pandas",
+                    f"{len(expected)} rows",
                     float(np.abs(celsius - expected).max()) if same_shape else np.nan,
                     1e-12,
                 )

@@ -9,8 +9,8 @@ import numpy as np
 
 import heat_core as ht
 from mpi_utils import traffic
+from tools.demo.data import STATIONS
 from tools.demo.figures import COLOURS, figure, to_svg
-from tools.demo.series import STATIONS
 from tools.demo.stage import Checked, Context, Plot, Row, Stage
 
 __all__ = ["Moments"]
@@ -73,7 +73,7 @@ def _row(
         return ", ".join(f"{value:.4f}" for value in values) + unit
 
     difference = float(np.abs(result - oracle).max())
-    return Row(what, shown(result), f"NumPy: {shown(oracle)}", difference, 1e-10)
+    return Row(what, shown(result), "NumPy", f"{shown(oracle)}", difference, 1e-10)
 
 
 def _histogram(found: _Found) -> Plot:

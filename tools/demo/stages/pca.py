@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 import heat_core as ht
+from tools.demo.data import STATIONS
 from tools.demo.figures import COLOURS, figure, months, to_svg
-from tools.demo.series import HOURS, STATIONS
+from tools.demo.series import HOURS
 from tools.demo.stage import Checked, Context, Plot, Row, Stage
 
 __all__ = ["PCA"]
@@ -59,14 +60,16 @@ class PCA(Stage):
             Row(
                 f"variance of {N_COMPONENTS} components",
                 _percent(found.ratio),
-                f"scikit-learn: {_percent(expected)}",
+                "scikit-learn",
+                f"{_percent(expected)}",
                 float(np.abs(found.ratio - expected).max()),
                 1e-10,
             ),
             Row(
                 "scores of all days",
                 f"up to {np.abs(found.scores).max():.4f}",
-                f"scikit-learn: up to {size:.4f}",
+                "scikit-learn",
+                f"up to {size:.4f}",
                 float(np.abs(found.scores - scores).max()),
                 1e-8,
             ),
@@ -94,8 +97,8 @@ def _components(found: _Found) -> Plot:
             left.plot(part, color=colour, ls="-" if station == 0 else "--", label=name)
         right.plot(found.scores[:, index], color=colour)
     left.set(xlabel="hour of the day", xticks=range(0, HOURS, 6))
-    left.legend(loc="lower right")
-    months(right)
+    left.legend(fontsize=8)
+    months(right, 2)
     right.set_ylabel("score")
     right.margins(x=0)
     caption = "Components (Seattle solid, San Francisco dashed), and their scores over the year."

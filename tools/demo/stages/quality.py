@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 import heat_core as ht
+from tools.demo.data import STATIONS
+from tools.demo.errors import DemoError
 from tools.demo.figures import COLOURS, figure, months, to_svg
-from tools.demo.series import HOURS, STATIONS, Observations, by_day, fill_gaps
-from tools.demo.stage import Checked, Context, DemoError, Plot, Row, Stage
+from tools.demo.series import HOURS, Observations, by_day, fill_gaps
+from tools.demo.stage import Checked, Context, Plot, Row, Stage
 
 __all__ = ["Quality"]
 
@@ -89,13 +91,15 @@ def _compare(context: Context, index: int, name: str, found: _Found) -> list[Row
         Row(
             f"{name}: missing, repeated, NaN",
             ", ".join(map(str, counts)),
-            f"pandas: {', '.join(map(str, expected))}",
+            "pandas",
+            f"{', '.join(map(str, expected))}",
             float(max(abs(a - b) for a, b in zip(counts, expected, strict=True))),
         ),
         Row(
             f"{name}: lowest, median, highest",
             _three(found.percentiles),
-            f"NumPy: {_three(percentiles)}",
+            "NumPy",
+            f"{_three(percentiles)}",
             float(np.abs(found.percentiles - percentiles).max()),
             1e-12,
         ),
@@ -118,7 +122,7 @@ def _compare_filled(context: Context, days: np.ndarray[Any, Any]) -> Row:
         part = days[:, index * HOURS : (index + 1) * HOURS].reshape(-1)
         differences.append(float(np.abs(part - expected).max()))
     size = f"{len(days)} days x {HOURS} h"
-    return Row("regular series, gaps filled", size, "pandas: interpolate", max(differences), 1e-12)
+    return Row("regular series, gaps filled", size, "pandas", size, max(differences), 1e-12)
 
 
 def _three(percentiles: np.ndarray[Any, Any]) -> str:

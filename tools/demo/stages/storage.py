@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 import heat_core as ht
-from tools.demo.stage import Checked, Context, Row, Stage, user_errors
+from tools.demo.errors import user_errors
+from tools.demo.stage import Checked, Context, Row, Stage
 
 __all__ = ["Storage"]
 
@@ -39,11 +40,12 @@ class Storage(Stage):
             stored = np.asarray(file[DATASET])
         shape = " x ".join(map(str, hourly.shape))
         rows = (
-            Row("written by rows, read by columns", shape, "in memory: resplit", difference),
+            Row("written by rows, read by columns", shape, "resplit", shape, difference),
             Row(
                 f"{FILE}: {DATASET}",
                 shape,
-                f"h5py: {' x '.join(map(str, stored.shape))}",
+                "h5py",
+                f"{' x '.join(map(str, stored.shape))}",
                 float(np.abs(stored - hourly).max()),
             ),
         )
