@@ -65,9 +65,6 @@ def to_svg(drawn: Figure, name: str) -> str:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # the figure's own ids are the same in every figure
-    svg = re.sub(
-        r'id="(?=(?:figure|axes|patch|line2d|text|xtick|ytick|matplotlib)\w*")', f'id="{name}-', svg
-    )
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", svg, count=1)
     return svg.replace(_INK, "currentColor")

@@ -76,7 +76,8 @@ def write_report(path: Path, stages: Sequence[Timed], ranks: int) -> None:
 <div class="head"><h1>hpc-ml demo</h1>{_badge(ok, verdict)}</div>
 <p>Hourly temperatures of Seattle and San Francisco in 2010 (NOAA, as bundled with
 vega_datasets; as smooth as averages over many years), as distributed arrays on
-{ranks} MPI rank{"s" * (ranks > 1)}. {len(stages)} stages, {n_rows} results, each held against an independent computation.</p>
+{ranks} MPI rank{"s" * (ranks > 1)}. {len(stages)} stages, {n_rows} results, each held
+against an independent computation.</p>
 <p class="faint">{escape(_versions())}</p>
 {body}
 </main>
