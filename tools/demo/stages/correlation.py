@@ -8,7 +8,7 @@ import numpy as np
 
 import heat_core as ht
 from tools.demo.data import STATIONS
-from tools.demo.figures import figure, to_svg
+from tools.demo.figures import COLOURS, figure, to_svg
 from tools.demo.series import HOURS
 from tools.demo.stage import Checked, Context, Plot, Row, Stage
 
@@ -55,12 +55,16 @@ def _row(
 
 
 def _matrix(hours: np.ndarray[Any, Any]) -> Plot:
-    drawn, (axes,) = figure(height=4.6)
-    image = axes.imshow(hours, cmap="viridis", interpolation="nearest")
-    drawn.colorbar(image, ax=axes, shrink=0.8, label="correlation")
+    drawn, (left, right) = figure(2, height=3.4)
+    image = left.imshow(hours, cmap="viridis", interpolation="nearest")
+    drawn.colorbar(image, ax=left, shrink=0.85)
     middles = [HOURS * i + HOURS / 2 - 0.5 for i in range(len(STATIONS))]
-    axes.set_xticks(middles, [station.name for station in STATIONS])
-    axes.set_yticks(middles, [station.name for station in STATIONS], rotation=90, va="center")
-    axes.tick_params(length=0)
+    names = [station.name for station in STATIONS]
+    left.set_xticks(middles, names)
+    left.set_yticks(middles, names, rotation=90, va="center")
+    left.tick_params(length=0)
+    right.plot(np.diag(hours[:HOURS, HOURS:]), color=COLOURS[0])
+    right.set(xlabel="hour of the day", ylabel="r", xticks=range(0, HOURS, 6))
+    right.set_title("between the cities, at the same hour")
     caption = "Correlation over the year between the hours of the day, midnight to midnight."
     return Plot(to_svg(drawn, "correlation"), caption)
