@@ -44,7 +44,7 @@ def _checks() -> dict[str, Check]:
         "format (ruff format)": partial(
             _tool, "ruff", "format", "--check", "--output-format=concise"
         ),
-        "types (mypy)": partial(_tool, "mypy", *_typed_folders()),
+        "types (mypy)": _types,
         "import rules (import-linter)": partial(_tool, "lint-imports", "--no-cache"),
         "top level": partial(layout.top_level, files),
         "entries of the packages": partial(layout.package_entries, files),
@@ -54,10 +54,12 @@ def _checks() -> dict[str, Check]:
     }
 
 
-def _typed_folders() -> list[str]:
-    """What mypy checks: one name per importable package."""
-    sources = [str(package.source.relative_to(ROOT)) for package in packages()]
-    return [*sources, "tools", *(["benchmarks"] if (ROOT / "benchmarks").is_dir() else [])]
+def _types() -> list[str]:
+    """Check packages and tools together, and each folder of benchmarks, whose scripts are alone."""
+    together = [str(package.source.relative_to(ROOT)) for package in packages()]
+    alone = [str(script.parent) for script in sorted(ROOT.glob("benchmarks/*/*.py"))]
+    runs = [[*together, "tools"], *([folder] for folder in dict.fromkeys(alone))]
+    return [line for run in runs for line in _tool("mypy", *run)]
 
 
 def _tool(name: str, *arguments: str) -> list[str]:
