@@ -151,7 +151,8 @@ def _gather_edges(x: DNDarray, summarise: bool) -> np.ndarray[Any, Any] | None:
             start, count = x.layout.offset(x.comm.rank), part.shape[axis]
             positions = [p - start for p in positions if start <= p < start + count]
         if len(positions) < part.shape[axis]:
-            part = part.index_select(axis, torch.tensor(positions, device=part.device))
+            chosen = torch.tensor(positions, dtype=torch.int64, device=part.device)
+            part = part.index_select(axis, chosen)
     if counts is None or x.comm.size == 1:
         return to_numpy(part) if x.comm.rank == 0 else None
     assert x.split is not None

@@ -91,6 +91,8 @@ def _power_sums(
 ) -> list[torch.Tensor]:
     power = deviation = block - centre
     sums = [_double(deviation.sum(axes, keepdim=True))]
+    if order == 2 and deviation.dim() == 1 and not deviation.is_complex():  # noqa: PLR2004
+        return [*sums, _double(torch.dot(deviation, deviation).reshape(1))]
     for exponent in range(2, order + 1):
         if deviation.is_complex():
             power = deviation.real**2 + deviation.imag**2
