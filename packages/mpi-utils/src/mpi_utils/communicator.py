@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from mpi_utils import operations
+from mpi_utils import blockwise, operations
 from mpi_utils.debug import Fingerprints, watchdog
 from mpi_utils.largecount import is_too_large, pieces
 from mpi_utils.operations import Call
@@ -204,16 +204,16 @@ class Communicator:
     allreduce, iallreduce = _blocking(operations.allreduce), _nonblocking(operations.allreduce)
     scan, iscan = _blocking(operations.scan), _nonblocking(operations.scan)
     exscan, iexscan = _blocking(operations.exscan), _nonblocking(operations.exscan)
-    gather, igather = _blocking(operations.gather), _nonblocking(operations.gather)
-    gatherv, igatherv = _blocking(operations.gatherv), _nonblocking(operations.gatherv)
-    allgather, iallgather = _blocking(operations.allgather), _nonblocking(operations.allgather)
-    allgatherv, iallgatherv = _blocking(operations.allgatherv), _nonblocking(operations.allgatherv)
-    scatter, iscatter = _blocking(operations.scatter), _nonblocking(operations.scatter)
-    scatterv, iscatterv = _blocking(operations.scatterv), _nonblocking(operations.scatterv)
-    alltoall, ialltoall = _blocking(operations.alltoall), _nonblocking(operations.alltoall)
-    alltoallv, ialltoallv = _blocking(operations.alltoallv), _nonblocking(operations.alltoallv)
-    reduce_scatter = _blocking(operations.reduce_scatter)
-    ireduce_scatter = _nonblocking(operations.reduce_scatter)
+    gather, igather = _blocking(blockwise.gather), _nonblocking(blockwise.gather)
+    gatherv, igatherv = _blocking(blockwise.gatherv), _nonblocking(blockwise.gatherv)
+    allgather, iallgather = _blocking(blockwise.allgather), _nonblocking(blockwise.allgather)
+    allgatherv, iallgatherv = _blocking(blockwise.allgatherv), _nonblocking(blockwise.allgatherv)
+    scatter, iscatter = _blocking(blockwise.scatter), _nonblocking(blockwise.scatter)
+    scatterv, iscatterv = _blocking(blockwise.scatterv), _nonblocking(blockwise.scatterv)
+    alltoall, ialltoall = _blocking(blockwise.alltoall), _nonblocking(blockwise.alltoall)
+    alltoallv, ialltoallv = _blocking(blockwise.alltoallv), _nonblocking(blockwise.alltoallv)
+    reduce_scatter = _blocking(blockwise.reduce_scatter)
+    ireduce_scatter = _nonblocking(blockwise.reduce_scatter)
     send, isend = _blocking(operations.send), _nonblocking(operations.send)
     recv, irecv = _blocking(operations.recv), _nonblocking(operations.recv)
     sendrecv, isendrecv = _blocking(operations.sendrecv), _nonblocking(operations.sendrecv)

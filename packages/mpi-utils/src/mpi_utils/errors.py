@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -178,6 +179,7 @@ def abort_on_exception() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         if job is not None and job.size > 1:
+            time.sleep(0.2)  # the launcher drops what it has not yet read of a dead job's output
             job.Abort(1)
 
     show_exception, show_in_thread = sys.excepthook, threading.excepthook
