@@ -1,4 +1,4 @@
-"""Distributed Asynchronous and Selective Optimization: hierarchical data-parallel training with torch."""
+"""Distributed Asynchronous and Selective Optimization: hierarchical data-parallel training."""
 
 from daso._version import __version__
 
