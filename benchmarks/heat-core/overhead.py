@@ -1,9 +1,9 @@
 """Overhead of small calls and cost of large ones, as ratios to torch, in one run.
 
-``python benchmarks/heat-core/overhead.py [--quick] [--json PATH]``, alone or under ``mpirun``. The two
-sides of a row are timed in turns, so that whatever else the machine does meets both; figures are
-medians. Under ``mpirun`` arrays are split along axis 0 and torch works on as many elements as a
-rank holds, so that a ratio of 1 is perfect scaling; the slowest rank counts.
+``python benchmarks/heat-core/overhead.py [--quick] [--json PATH]``, alone or under ``mpirun``.
+The two sides of a row are timed in turns, so that whatever else the machine does meets both;
+figures are medians. Under ``mpirun`` arrays are split along axis 0 and torch works on as many
+elements as a rank holds, so that a ratio of 1 is perfect scaling; the slowest rank counts.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import heat_core as ht  # before the first tensor, so that torch uses huge pages on both sides
 import torch
+
+import heat_core as ht  # before the first tensor, so that torch uses huge pages on both sides
 
 LARGE = 16_000_000
 SMALL = 10
@@ -92,13 +93,13 @@ def large_rows(rounds: int, elements: int) -> list[Row]:
         "a * b + c": (lambda: x * y + x, lambda: a * b + a),
         "exp": (lambda: ht.exp(x), lambda: torch.exp(a)),
         "x < 0.5": (lambda: x < 0.5, lambda: a < 0.5),
-        "sum": (lambda: x.sum(), lambda: a.sum()),
-        "max": (lambda: x.max(), lambda: a.amax()),
-        "mean": (lambda: x.mean(), lambda: a.mean()),
-        "var": (lambda: x.var(), lambda: a.var()),
+        "sum": (x.sum, a.sum),
+        "max": (x.max, a.amax),
+        "mean": (x.mean, a.mean),
+        "var": (x.var, a.var),
         "sum, axis 0 of 8 columns": (lambda: table.sum(0), lambda: t.sum(0)),
         "var, axis 0 of 8 columns": (lambda: table.var(0), lambda: t.var(0)),
-        "argmax": (lambda: x.argmax(), lambda: a.argmax()),
+        "argmax": (x.argmax, a.argmax),
     }
     return [
         Row(name, elements, *interleaved_medians(ours, theirs, rounds, 1))
@@ -109,7 +110,9 @@ def large_rows(rounds: int, elements: int) -> list[Row]:
 def main() -> None:
     """Measure, print a table, and write JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and a quarter of the size")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds and a quarter of the size"
+    )
     parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -119,7 +122,8 @@ def main() -> None:
     if comm.rank:
         return
     print(f"{comm.size} rank(s), torch {torch.__version__}, one thread per rank, float32")
-    print(f"{'case':28}{'elements':>12}{'heat-core µs':>15}{'torch µs':>12}{'over µs':>10}{'ratio':>8}")
+    heads = f"{'heat-core µs':>15}{'torch µs':>12}{'over µs':>10}{'ratio':>8}"
+    print(f"{'case':28}{'elements':>12}{heads}")
     for row in rows:
         print(
             f"{row.case:28}{row.elements:>12,}{row.heat_core_us:>15,.1f}{row.torch_us:>12,.1f}"

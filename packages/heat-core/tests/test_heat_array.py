@@ -101,7 +101,7 @@ def test_ranges_and_constants(check: Any) -> None:
     assert ht.arange(3).dtype is ht.int64
     assert ht.arange(3.0).dtype is ht.float32
     assert ht.full(2, True).dtype is ht.bool
-    values, step = ht.linspace(0, 1, 5, retstep=True)
+    _, step = ht.linspace(0, 1, 5, retstep=True)
     assert step == 0.25
     for split in (None, 0, 1):
         check(ht.eye(4, split=split), np.eye(4))
@@ -295,9 +295,10 @@ def test_any_key(
     x = ht.array(data, split=split)
     check(x[tuple(parts)], data[tuple(parts)])
     # Results of slicing are unbalanced; they must be arrays like any other.
-    check(x[rest][tuple(parts)[:1]] if len(data[rest]) else x[rest], (
-        data[rest][tuple(parts)[:1]] if len(data[rest]) else data[rest]
-    ))
+    check(
+        x[rest][tuple(parts)[:1]] if len(data[rest]) else x[rest],
+        (data[rest][tuple(parts)[:1]] if len(data[rest]) else data[rest]),
+    )
     check(x[rest].sum(0) + x[rest].sum(0), 2 * data[rest].sum(0))
 
 

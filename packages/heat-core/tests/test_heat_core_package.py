@@ -44,11 +44,15 @@ def test_import_neither_starts_mpi_nor_loads_optional_libraries() -> None:
         "print([m for m in ('mpi4py.MPI', 'h5py', 'pandas', 'scipy', 'matplotlib')"
         " if m in sys.modules])"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert result.stdout.strip() == "[]", result.stderr
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
 
 
 def test_huge_pages_leave_the_environment_as_it_was() -> None:
     program = "import os, heat_core; print('THP_MEM_ALLOC_ENABLE' in os.environ)"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert result.stdout.strip() == "False", result.stderr
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"

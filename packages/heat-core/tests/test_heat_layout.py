@@ -145,5 +145,5 @@ def test_derived_layouts() -> None:
 def test_impossible_layouts_are_refused(
     shape: tuple[int, ...], split: int | None, counts: tuple[int, ...] | None
 ) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"counts|split"):
         Layout(shape, split, counts)

@@ -72,7 +72,9 @@ def test_large(check: Any) -> None:
 
 
 @pytest.mark.parallel(RANKS)
-@given(values=st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30), data=st.data())
+@given(
+    values=st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=30), data=st.data()
+)
 def test_select_finds_what_sorting_finds(values: list[float], data: st.DataObject) -> None:
     comm = ht.get_comm()
     array = np.array(values, dtype=np.float32)

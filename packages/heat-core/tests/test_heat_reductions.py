@@ -36,7 +36,9 @@ def test_every_axis_and_layout(name: str, every_layout: Any, check: Any) -> None
             check(result, getattr(np, name)(data, axis=axis))
             reduced = range(3) if axis is None else {a % 3 for a in np.atleast_1d(axis)}
             assert (result.split is None) == (x.split is None or x.split in reduced)
-        check(getattr(ht, name)(x, axis=1, keepdims=True), getattr(np, name)(data, 1, keepdims=True))
+        check(
+            getattr(ht, name)(x, axis=1, keepdims=True), getattr(np, name)(data, 1, keepdims=True)
+        )
 
 
 @pytest.mark.parallel(RANKS)
@@ -119,9 +121,7 @@ def test_higher_moments(every_layout: Any, check: Any) -> None:
     for x in every_layout(data):
         for axis in (None, 0, 1):
             for bias in (True, False):
-                check(
-                    ht.skew(x, axis, unbiased=not bias), scipy.stats.skew(data, axis, bias=bias)
-                )
+                check(ht.skew(x, axis, unbiased=not bias), scipy.stats.skew(data, axis, bias=bias))
                 check(
                     ht.kurtosis(x, axis, unbiased=not bias),
                     scipy.stats.kurtosis(data, axis, bias=bias),

@@ -30,18 +30,18 @@ from heat_core.config import (
     config,
 )
 from heat_core.constants import (
-    bool,
+    bool,  # noqa: F401 - an attribute, but star-import leaves the builtin alone
     byte,
     cdouble,
     cfloat,
     csingle,
     double,
     e,
-    float,
+    float,  # noqa: F401 - likewise
     float_,
     half,
     inf,
-    int,
+    int,  # noqa: F401 - likewise
     int_,
     long,
     nan,
@@ -58,7 +58,7 @@ from heat_core.devices import (
     use_device,
 )
 from heat_core.dtypes import (
-    DType as datatype,
+    DType as datatype,  # noqa: N813 - the public name is that of the original HeAT
 )
 from heat_core.dtypes import (
     bfloat16,
@@ -339,8 +339,8 @@ __all__ = [
     "ceil",
     "cfloat",
     "clip",
-    "complex128",
     "complex64",
+    "complex128",
     "config",
     "copy",
     "copysign",
@@ -401,10 +401,10 @@ __all__ = [
     "identity",
     "iinfo",
     "inf",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "int_",
     "invert",
     "isclose",
@@ -426,9 +426,9 @@ __all__ = [
     "load_hdf5",
     "local_printing",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "logaddexp",
     "logaddexp2",
     "logical_and",
@@ -508,10 +508,10 @@ __all__ = [
     "true_divide",
     "trunc",
     "ubyte",
+    "uint8",
     "uint16",
     "uint32",
     "uint64",
-    "uint8",
     "use_comm",
     "use_device",
     "var",

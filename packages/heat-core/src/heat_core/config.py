@@ -32,6 +32,7 @@ class Config:
 
     @contextmanager
     def __call__(self, **changes: object) -> Iterator[Config]:
+        """Change settings until the end of the ``with`` block."""
         names = {field.name for field in fields(self)}
         if unknown := changes.keys() - names:
             raise TypeError(f"no such settings: {sorted(unknown)}; there are {sorted(names)}")

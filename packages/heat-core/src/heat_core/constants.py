@@ -19,8 +19,25 @@ from heat_core.dtypes import (
 )
 
 __all__ = [
-    *("bool", "byte", "cdouble", "cfloat", "csingle", "double", "e", "float", "float_", "half"),
-    *("inf", "int", "int_", "long", "nan", "newaxis", "pi", "short", "ubyte"),
+    "bool",
+    "byte",
+    "cdouble",
+    "cfloat",
+    "csingle",
+    "double",
+    "e",
+    "float",
+    "float_",
+    "half",
+    "inf",
+    "int",
+    "int_",
+    "long",
+    "nan",
+    "newaxis",
+    "pi",
+    "short",
+    "ubyte",
 ]
 
 pi = math.pi

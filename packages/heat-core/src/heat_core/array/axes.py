@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from operator import index
 
 from heat_core.errors import AxisError
@@ -23,10 +24,15 @@ def normalize_split(split: int | None, ndim: int) -> int | None:
     return None if split is None else normalize_axis(split, ndim)
 
 
+@cache
+def _all_axes(ndim: int) -> frozenset[int]:
+    return frozenset(range(ndim))
+
+
 def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> frozenset[int]:
     """The axes of a reduction; None: all. ValueError if one comes twice."""
     if axis is None:
-        return frozenset(range(ndim))
+        return _all_axes(ndim)
     if not isinstance(axis, (tuple, list)):
         return frozenset((normalize_axis(axis, ndim),))  # type: ignore[arg-type]
     axes = frozenset(normalize_axis(item, ndim) for item in axis)

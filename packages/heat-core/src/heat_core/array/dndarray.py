@@ -135,10 +135,10 @@ class DNDarray:
         """Whether the slabs are the canonical ones."""
         return self._layout.is_balanced
 
-    def is_balanced(self, force_check: bool = False) -> bool:
+    def is_balanced(self, force_check: bool = False) -> bool:  # noqa: ARG002
         """Whether the slabs are the canonical ones. Local.
 
-        ``force_check`` has no effect: every rank always knows all counts.
+        ``force_check``, known from the original, has no effect: every rank knows all counts.
         """
         return self._layout.is_balanced
 

@@ -91,7 +91,11 @@ def _target_layout(arr: DNDarray, target_map: Any) -> Layout:
     return Layout(arr.shape, arr.split, tuple(int(n) for n in table[:, arr.split]))
 
 
-def redistribute(arr: DNDarray, lshape_map: Any = None, target_map: Any = None) -> DNDarray:
+def redistribute(
+    arr: DNDarray,
+    lshape_map: Any = None,  # noqa: ARG001 - an argument that callers of the original pass
+    target_map: Any = None,
+) -> DNDarray:
     """A copy with other slabs along the same axis. Collective.
 
     Parameters
@@ -111,7 +115,11 @@ def redistribute(arr: DNDarray, lshape_map: Any = None, target_map: Any = None) 
     return _copied(arr, _target_layout(arr, target_map))
 
 
-def redistribute_(arr: DNDarray, lshape_map: Any = None, target_map: Any = None) -> DNDarray:
+def redistribute_(
+    arr: DNDarray,
+    lshape_map: Any = None,  # noqa: ARG001 - as in ``redistribute``
+    target_map: Any = None,
+) -> DNDarray:
     """``redistribute`` in place. Collective."""
     return _become(arr, to_layout(arr, _target_layout(arr, target_map)))
 

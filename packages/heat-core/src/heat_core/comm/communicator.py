@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import mpi_utils
-
 from heat_core.layout import canonical_counts, canonical_layout, displacements
 
 __all__ = ["Communicator", "get_comm", "sanitize_comm", "use_comm"]

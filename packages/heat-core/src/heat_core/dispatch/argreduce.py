@@ -75,7 +75,8 @@ def _global_positions(
     extreme = x.comm.allreduce(value, op)
     attains = (value == extreme) | ((value != value) & (extreme != extreme))
     candidate = torch.where(attains, position, _NOWHERE)
-    return x.comm.allreduce(candidate, "min")
+    lowest: torch.Tensor = x.comm.allreduce(candidate, "min")
+    return lowest
 
 
 def _flat_position(x: DNDarray, at: torch.Tensor) -> torch.Tensor:

@@ -50,7 +50,7 @@ class Kernel:
     Parameters
     ----------
     name : str
-    torch : callable
+    function : callable
         Of local tensors.
     rule : str
         ``"promote"``: computed in the promoted type. ``"float"``: integers become floats first.
@@ -58,15 +58,15 @@ class Kernel:
     kinds : str
         Kinds of data types that the function takes, of ``"biufc"`` as in NumPy.
     takes_scalar : bool
-        Whether the second argument of ``torch`` may be a Python scalar.
+        Whether the second argument of ``function`` may be a Python scalar.
     takes_out : bool
-        Whether ``torch`` has the keyword ``out``.
+        Whether ``function`` has the keyword ``out``.
     carry : {"wrap", "order"} or None
         How uint64 is computed in int64; None: not at all.
     """
 
     name: str
-    torch: Callable[..., torch.Tensor]
+    function: Callable[..., torch.Tensor]
     rule: Rule = "promote"
     kinds: str = "biufc"
     takes_scalar: bool = True
@@ -74,7 +74,7 @@ class Kernel:
     carry: Carry | None = None
 
     def direct_types(self) -> frozenset[torch.dtype]:
-        """Types on whose tensors ``torch`` can be called as they are."""
+        """Types on whose tensors ``function`` can be called as they are."""
         converted = "biu" if self.rule == "float" else ""
         kinds = set(self.kinds) - set(converted)
         return frozenset(
@@ -109,7 +109,8 @@ def _scalar_operand(
     """A Python scalar in the form in which the kernel takes it beside tensors of ``dtype``."""
     if dtype is torch.uint64:
         # In the carrier: biased, or modulo 2**64.
-        bits = int(scalar) - (1 << 63) if kernel.carry == "order" else int(scalar)
+        assert isinstance(scalar, int)
+        bits = scalar - (1 << 63) if kernel.carry == "order" else scalar
         scalar, dtype = (bits - (1 << 64) if bits >= 1 << 63 else bits), torch.int64
     if position and kernel.takes_scalar:
         return scalar
@@ -130,7 +131,7 @@ def _compute(
         if kernel.rule != "logical":
             local = convert(local, dtype.torch)
         arguments.append(carry(local, carry_mode))
-    return uncarry(kernel.torch(*arguments, **keyword), dtype.torch, carry_mode)
+    return uncarry(kernel.function(*arguments, **keyword), dtype.torch, carry_mode)
 
 
 def _expanded(local: torch.Tensor, target: Layout, rank: int) -> torch.Tensor:
@@ -202,10 +203,10 @@ def _finish(
 ) -> DNDarray:
     """Compute, select by the mask, and store."""
     first = next(operand for operand in operands if isinstance(operand, DNDarray))
-    if out is not None and mask is None and kernel.takes_out and out.dtype is dtype:
-        if dtype.torch not in CARRIERS and kernel.rule in ("promote", "float"):
-            _compute(kernel, operands, dtype, target, {"out": out.larray})
-            return out
+    in_place = kernel.takes_out and dtype.torch not in CARRIERS and mask is None
+    if out is not None and in_place and out.dtype is dtype:
+        _compute(kernel, operands, dtype, target, {"out": out.larray})
+        return out
     local = _compute(kernel, operands, dtype, target, {})
     local = _expanded(local, target, first.comm.rank)
     if mask is not None:
@@ -224,7 +225,7 @@ def _finish(
 
 def unary(kernel: Kernel, summary: str) -> Callable[..., DNDarray]:
     """The public function of a kernel of one array."""
-    compute, direct = kernel.torch, kernel.direct_types()
+    compute, direct = kernel.function, kernel.direct_types()
 
     def function(x: Any, /, out: DNDarray | None = None, *, where: Any = True) -> DNDarray:
         if type(x) is DNDarray and out is None and where is True and x._local.dtype in direct:
@@ -236,7 +237,7 @@ def unary(kernel: Kernel, summary: str) -> Callable[..., DNDarray]:
 
 def binary(kernel: Kernel, summary: str) -> Callable[..., DNDarray]:
     """The public function of a kernel of two arrays."""
-    compute, direct = kernel.torch, kernel.direct_types()
+    compute, direct = kernel.function, kernel.direct_types()
     direct_reals = (
         frozenset(t for t in direct if t.is_floating_point) if kernel.takes_scalar else frozenset()
     )

@@ -76,7 +76,8 @@ def coerce(obj: Any, comm: Communicator, device: torch.device | None = None) -> 
         return obj
     if not isinstance(obj, (np.ndarray, np.generic, torch.Tensor)):
         raise TypeError(
-            f"operands are arrays, tensors, NumPy arrays or Python scalars, not {type(obj).__name__}"
+            "operands are arrays, tensors, NumPy arrays or Python scalars, "
+            f"not {type(obj).__name__}"
         )
     tensor = as_tensor(obj).to(get_device().torch_device if device is None else device)
     return wrap(tensor, replicated_layout(tuple(tensor.shape)), comm)

@@ -162,7 +162,8 @@ def _combine(reducer: Reducer, x: DNDarray, partial: torch.Tensor) -> torch.Tens
     if reducer.accumulates and partial.dtype in _WIDER:
         wide = convert(partial, _WIDER[partial.dtype])
         return convert(x.comm.allreduce(wide, reducer.op), partial.dtype)
-    return x.comm.allreduce(partial, reducer.op)
+    total: torch.Tensor = x.comm.allreduce(partial, reducer.op)
+    return total
 
 
 def _with_initial(reducer: Reducer, partial: torch.Tensor, initial: Scalar) -> torch.Tensor:

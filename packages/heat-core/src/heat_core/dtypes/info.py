@@ -101,7 +101,9 @@ def isdtype(dtype: object, kind: object) -> builtins.bool:
     if isinstance(kind, str) and kind in _KINDS:
         return chosen.kind in _KINDS[kind]
     if isinstance(kind, str):
-        raise ValueError(f"unknown kind {kind!r}; kinds are {', '.join(_KINDS)}")
+        raise ValueError(  # noqa: TRY004 - a string is the right type
+            f"unknown kind {kind!r}; kinds are {', '.join(_KINDS)}"
+        )
     return chosen is canonical_heat_type(kind)
 
 

@@ -1,8 +1,8 @@
 """Arithmetic of uint16, uint32 and uint64, for which torch has storage but few kernels.
 
 16 and 32 bits are computed in the next wider signed type, and wrap around on the way back. 64 bits
-are reinterpreted as int64: sums, products and bit patterns agree modulo 2**64 ("wrap"), and with the
-sign bit flipped the order agrees, too ("order").
+are reinterpreted as int64: sums, products and bit patterns agree modulo 2**64 ("wrap"), and with
+the sign bit flipped the order agrees, too ("order").
 """
 
 from __future__ import annotations

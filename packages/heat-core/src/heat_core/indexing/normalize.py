@@ -61,14 +61,16 @@ def normalize(key: Any, shape: tuple[int, ...]) -> BasicKey:
         Anything else in the key.
     """
     parts = key if isinstance(key, tuple) else (key,)
+    n_axes = n_ellipses = 0
     for part in parts:
         _check(part)
-    n_axes = sum(part is not None and part is not Ellipsis for part in parts)
+        n_ellipses += part is Ellipsis
+        n_axes += part is not None and part is not Ellipsis
     if n_axes > len(shape):
         raise IndexError(f"too many indices: {n_axes} for an array with {len(shape)} axes")
-    if sum(part is Ellipsis for part in parts) > 1:
+    if n_ellipses > 1:
         raise IndexError("an index has at most one Ellipsis")
-    if Ellipsis not in [part for part in parts if part is None or part is Ellipsis]:
+    if not n_ellipses and n_axes < len(shape):
         parts = (*parts, Ellipsis)
     items: list[IntegerItem | SliceItem | NewAxisItem] = []
     axis = 0

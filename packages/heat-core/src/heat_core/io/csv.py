@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from mpi_utils import collective
 
 from heat_core.array.axes import normalize_split
 from heat_core.array.dndarray import DNDarray, wrap
@@ -18,6 +18,7 @@ from heat_core.comm import sanitize_comm
 from heat_core.devices import sanitize_device
 from heat_core.dtypes import DType, canonical_heat_type, float32
 from heat_core.layout import Layout, canonical_layout, displacements
+from mpi_utils import collective
 
 __all__ = ["load_csv"]
 
@@ -96,7 +97,7 @@ def _read_share(
 
     The data bytes are cut evenly; a line belongs to the range in which it starts.
     """
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         for _ in range(header_lines):
             file.readline()
         data_start = file.tell()
@@ -144,7 +145,7 @@ def _parse(
             ndmin=2,
         )
     except ValueError as error:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             first_line = file.read(start).count(b"\n") + 1
         raise ValueError(
             f"{os.fspath(path)}, in the lines from {first_line} on, counted from there: {error}"

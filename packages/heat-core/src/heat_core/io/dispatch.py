@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.io.csv import load_csv
 from heat_core.io.hdf5 import load_hdf5, save_hdf5
 
 __all__ = ["load", "save"]
+
+R = TypeVar("R")
 
 _LOADERS: dict[str, Callable[..., DNDarray]] = {
     ".csv": load_csv,
@@ -32,7 +34,9 @@ def save(data: DNDarray, path: str | os.PathLike[str], *args: Any, **kwargs: Any
     _by_extension(path, _SAVERS)(data, path, *args, **kwargs)
 
 
-def _by_extension(path: str | os.PathLike[str], functions: dict[str, Any]) -> Any:
+def _by_extension(
+    path: str | os.PathLike[str], functions: dict[str, Callable[..., R]]
+) -> Callable[..., R]:
     extension = Path(path).suffix.lower()
     if extension not in functions:
         raise ValueError(f"{extension!r} is none of the extensions {', '.join(functions)}")

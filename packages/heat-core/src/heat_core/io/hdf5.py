@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mpi_utils import collective
 
 from heat_core.array.axes import normalize_split
 from heat_core.array.dndarray import DNDarray, wrap
@@ -19,6 +18,7 @@ from heat_core.devices import sanitize_device
 from heat_core.dispatch.operands import as_tensor
 from heat_core.dtypes import canonical_heat_type
 from heat_core.layout import Layout, canonical_layout
+from mpi_utils import collective
 
 __all__ = ["load_hdf5", "save_hdf5", "supports_hdf5"]
 

@@ -30,10 +30,12 @@ def allgather_slabs(comm: Communicator, local: torch.Tensor, layout: Layout) -> 
     if comm.size == 1:
         return local
     if layout.split == 0:
-        return comm.allgatherv(local, layout.counts)
+        whole: torch.Tensor = comm.allgatherv(local, layout.counts)
+        return whole
     # Slabs along an inner axis are packed with that axis first, and unpacked on arrival.
     packed = local.movedim(layout.split, 0).contiguous()
-    return comm.allgatherv(packed, layout.counts).movedim(0, layout.split).contiguous()
+    gathered: torch.Tensor = comm.allgatherv(packed, layout.counts)
+    return gathered.movedim(0, layout.split).contiguous()
 
 
 def relayout(

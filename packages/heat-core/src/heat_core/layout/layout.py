@@ -169,14 +169,7 @@ class Layout:
 
     def reduce(self, axes: frozenset[int], *, keepdims: bool) -> Layout:
         """The layout of a reduction over ``axes``."""
-        if keepdims:
-            shape = tuple(1 if a in axes else n for a, n in enumerate(self.gshape))
-        else:
-            shape = tuple(n for a, n in enumerate(self.gshape) if a not in axes)
-        if self.split is None or self.split in axes:
-            return Layout(shape)
-        lost = 0 if keepdims else sum(axis < self.split for axis in axes)
-        return Layout(shape, self.split - lost, self.counts)
+        return _reduced(self, axes, keepdims)
 
     def resize(self, axis: int, extent: int) -> Layout:
         """With another extent of ``axis``, which is not the split axis."""
@@ -198,10 +191,7 @@ class Layout:
 
     def slice(self, start: int, stop: int, step: int) -> Layout:
         """The layout of ``[start:stop:step]`` along the split axis where the data lie, step > 0."""
-        assert self.split is not None
-        counts = progression_counts(start, stop, step, self._counts)
-        shape = (*self.gshape[: self.split], sum(counts), *self.gshape[self.split + 1 :])
-        return Layout(shape, self.split, counts)
+        return _sliced(self, start, stop, step)
 
     def mirrored(self) -> Layout:
         """With the slabs of the ranks in reverse order."""
@@ -220,3 +210,25 @@ def canonical_layout(gshape: tuple[int, ...], split: int | None, n_ranks: int) -
 def replicated_layout(gshape: tuple[int, ...]) -> Layout:
     """The layout in which every rank holds the whole array."""
     return Layout(gshape)
+
+
+# Derived layouts of small operations cost more than their arithmetic; programs ask for few.
+@lru_cache(maxsize=4096)
+def _reduced(layout: Layout, axes: frozenset[int], keepdims: bool) -> Layout:
+    if keepdims:
+        shape = tuple(1 if a in axes else n for a, n in enumerate(layout.gshape))
+    else:
+        shape = tuple(n for a, n in enumerate(layout.gshape) if a not in axes)
+    if layout.split is None or layout.split in axes:
+        return Layout(shape)
+    lost = 0 if keepdims else sum(axis < layout.split for axis in axes)
+    return Layout(shape, layout.split - lost, layout.counts)
+
+
+@lru_cache(maxsize=4096)
+def _sliced(layout: Layout, start: int, stop: int, step: int) -> Layout:
+    assert layout.split is not None
+    assert layout.counts is not None
+    counts = progression_counts(start, stop, step, layout.counts)
+    shape = (*layout.gshape[: layout.split], sum(counts), *layout.gshape[layout.split + 1 :])
+    return Layout(shape, layout.split, counts)

@@ -7,8 +7,16 @@ import torch
 from heat_core.dispatch.elementwise import Kernel, binary, unary
 
 __all__ = [
-    *("bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or"),
-    *("bitwise_right_shift", "bitwise_xor", "invert", "left_shift", "right_shift"),
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "invert",
+    "left_shift",
+    "right_shift",
 ]
 
 bitwise_and = binary(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from heat_core.array.axes import normalize_split
-from heat_core.array.conversion import convert
+from heat_core.array.conversion import astype, convert
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.comm import Communicator, sanitize_comm
 from heat_core.devices import sanitize_device
@@ -19,8 +19,21 @@ from heat_core.dtypes import DType, canonical_heat_type, default_float, heat_typ
 from heat_core.layout import Layout, canonical_layout
 
 __all__ = [
-    *("arange", "array", "asarray", "empty", "empty_like", "eye", "from_local", "full"),
-    *("full_like", "identity", "linspace", "ones", "ones_like", "zeros", "zeros_like"),
+    "arange",
+    "array",
+    "asarray",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_local",
+    "full",
+    "full_like",
+    "identity",
+    "linspace",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
 ]
 
 Shape = int | Sequence[int]
@@ -173,8 +186,7 @@ def asarray(
 ) -> DNDarray:
     """``array`` that returns an array of the wanted type itself unless ``copy``."""
     if isinstance(obj, DNDarray) and not copy and split is None and is_split is None:
-        if dtype is None or canonical_heat_type(dtype) is obj.dtype:
-            return obj
+        return astype(obj, obj.dtype if dtype is None else dtype, copy=False)
     return array(
         obj, dtype, copy, order=order, split=split, is_split=is_split, device=device, comm=comm
     )

@@ -7,7 +7,15 @@ import torch
 from heat_core.dispatch.elementwise import Kernel, binary, unary
 
 __all__ = [
-    *("exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2"),
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logaddexp2",
 ]
 
 exp = unary(Kernel("exp", torch.exp, rule="float"), "e to the element.")

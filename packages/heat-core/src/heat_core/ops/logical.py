@@ -15,8 +15,19 @@ from heat_core.dispatch.elementwise import Kernel, apply, binary, unary
 from heat_core.ops.reductions import all
 
 __all__ = [
-    *("allclose", "array_equal", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf"),
-    *("logical_and", "logical_not", "logical_or", "logical_xor", "signbit"),
+    "allclose",
+    "array_equal",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "signbit",
 ]
 
 

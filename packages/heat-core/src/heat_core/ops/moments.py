@@ -49,7 +49,8 @@ def _blocks(local: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The tensor in pieces along its first axis, each small enough for the cache."""
     if local.numel() <= _BLOCK_ELEMENTS:
         return (local,)
-    return local.split(max(1, _BLOCK_ELEMENTS * local.shape[0] // local.numel()))
+    rows = max(1, _BLOCK_ELEMENTS * local.shape[0] // local.numel())
+    return tuple(local.split(rows))
 
 
 def centred_sums(
@@ -78,7 +79,7 @@ def centred_sums(
     if 0 in axes:
         parts = [_power_sums(block, centre, axes, order) for block in blocks]
         # Rounding within a block is that of its type; blocks are added in double precision.
-        return [sum(sums).reshape(shape) for sums in zip(*parts, strict=True)]  # type: ignore[attr-defined]
+        return [sum(sums).reshape(shape) for sums in zip(*parts, strict=True)]
     centres = centre.split([block.shape[0] for block in blocks])
     parts = [
         _power_sums(block, part, axes, order) for block, part in zip(blocks, centres, strict=True)
@@ -91,7 +92,7 @@ def _power_sums(
 ) -> list[torch.Tensor]:
     power = deviation = block - centre
     sums = [_double(deviation.sum(axes, keepdim=True))]
-    if order == 2 and deviation.dim() == 1 and not deviation.is_complex():  # noqa: PLR2004
+    if order == 2 and deviation.dim() == 1 and not deviation.is_complex():
         return [*sums, _double(torch.dot(deviation, deviation).reshape(1))]
     for exponent in range(2, order + 1):
         if deviation.is_complex():

@@ -10,8 +10,18 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.dispatch.elementwise import Kernel, binary
 
 __all__ = [
-    *("eq", "equal", "ge", "greater", "greater_equal", "gt", "le", "less", "less_equal", "lt"),
-    *("ne", "not_equal"),
+    "eq",
+    "equal",
+    "ge",
+    "greater",
+    "greater_equal",
+    "gt",
+    "le",
+    "less",
+    "less_equal",
+    "lt",
+    "ne",
+    "not_equal",
 ]
 
 

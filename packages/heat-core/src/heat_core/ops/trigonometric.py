@@ -10,9 +10,31 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.dispatch.elementwise import Kernel, binary, unary
 
 __all__ = [
-    *("acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh"),
-    *("asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "deg2rad", "degrees", "rad2deg"),
-    *("radians", "sin", "sinc", "sinh", "tan", "tanh"),
+    "acos",
+    "acosh",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cos",
+    "cosh",
+    "deg2rad",
+    "degrees",
+    "rad2deg",
+    "radians",
+    "sin",
+    "sinc",
+    "sinh",
+    "tan",
+    "tanh",
 ]
 
 
