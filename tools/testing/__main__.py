@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     results = _run_all(targets, given.ranks, options, console)
     if options.coverage:
-        _report_coverage()
+        _report_coverage(given.target)
     print_failures(results, console)
     print_table(results, console)
     counts = totals(results)
@@ -90,8 +90,12 @@ def _run_all(
     return results
 
 
-def _report_coverage() -> None:
-    for command in (["combine", "--quiet"], ["report", "--skip-covered"]):
+def _report_coverage(targets: Sequence[str]) -> None:
+    """Report on the chosen packages, or on all."""
+    names = {package.name for package in packages()}
+    chosen = ",".join(f"packages/{target}/*" for target in targets if target in names)
+    include = [f"--include={chosen}"] if chosen else []
+    for command in (["combine", "--quiet"], ["report", "--skip-covered", *include]):
         subprocess.run([sys.executable, "-m", "coverage", *command], cwd=ROOT, check=False)
 
 
