@@ -155,17 +155,13 @@ from heat_core.ops.bitwise import (
     right_shift,
 )
 from heat_core.ops.creation import (
-    arange,
     array,
     asarray,
     empty,
     empty_like,
-    eye,
     from_local,
     full,
     full_like,
-    identity,
-    linspace,
     ones,
     ones_like,
     zeros,
@@ -210,6 +206,12 @@ from heat_core.ops.quantile import (
     median,
     percentile,
     quantile,
+)
+from heat_core.ops.ranges import (
+    arange,
+    eye,
+    identity,
+    linspace,
 )
 from heat_core.ops.reductions import (
     all,

@@ -1,8 +1,7 @@
-"""Arrays from data, from constants and from ranges."""
+"""Arrays from data and from constants."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from operator import index
 from typing import Any
@@ -19,17 +18,13 @@ from heat_core.dtypes import DType, canonical_heat_type, default_float, heat_typ
 from heat_core.layout import Layout, canonical_layout
 
 __all__ = [
-    "arange",
     "array",
     "asarray",
     "empty",
     "empty_like",
-    "eye",
     "from_local",
     "full",
     "full_like",
-    "identity",
-    "linspace",
     "ones",
     "ones_like",
     "zeros",
@@ -206,7 +201,8 @@ def from_local(tensor: Any, split: int = 0, *, comm: Any = None) -> DNDarray:
 
 
 # -- constants -------------------------------------------------------------------------------
-def _shape_of(shape: Shape) -> tuple[int, ...]:
+def shape_of(shape: Shape) -> tuple[int, ...]:
+    """The extents of a new array; ValueError if one is negative."""
     extents = (shape,) if isinstance(shape, int) else tuple(shape)
     result = tuple(index(extent) for extent in extents)
     if any(extent < 0 for extent in result):
@@ -214,12 +210,12 @@ def _shape_of(shape: Shape) -> tuple[int, ...]:
     return result
 
 
-def _placed(
+def placed(
     shape: Shape, split: int | None, device: object, comm: Any
 ) -> tuple[Layout, Communicator, tuple[int, ...], torch.device]:
     """Layout, communicator, local shape and device of a new array."""
     comm = sanitize_comm(comm)
-    extents = _shape_of(shape)
+    extents = shape_of(shape)
     layout = canonical_layout(extents, normalize_split(split, len(extents)), comm.size)
     return layout, comm, layout.lshape(comm.rank), sanitize_device(device, comm).torch_device
 
@@ -248,7 +244,7 @@ def full(
     order : {"C", "F"}
         Memory order of the local tensor.
     """
-    layout, comm, lshape, where = _placed(shape, split, device, comm)
+    layout, comm, lshape, where = placed(shape, split, device, comm)
     chosen = heat_type_of(fill_value) if dtype is None else canonical_heat_type(dtype)
     value = fill_value.item() if hasattr(fill_value, "item") else fill_value
     local = torch.full(lshape, value, dtype=chosen.torch, device=where)
@@ -288,7 +284,7 @@ def empty(
     order: str = "C",
 ) -> DNDarray:
     """An array of whatever the memory holds; parameters as for ``zeros``. Local."""
-    layout, comm, lshape, where = _placed(shape, split, device, comm)
+    layout, comm, lshape, where = placed(shape, split, device, comm)
     chosen = default_float() if dtype is None else canonical_heat_type(dtype)
     local = torch.empty(lshape, dtype=chosen.torch, device=where)
     return wrap(_in_order(local, local, None, order, part=False), layout, comm)
@@ -338,142 +334,6 @@ def empty_like(
 ) -> DNDarray:
     """An uninitialised array with the shape, type and layout of ``a`` where not given. Local."""
     return _like(a, None, dtype, split, device)
-
-
-# -- ranges ----------------------------------------------------------------------------------
-def _indices(layout: Layout, axis: int, comm: Communicator, device: torch.device) -> torch.Tensor:
-    """Global indices of this rank along ``axis``, int64."""
-    start = layout.slices(comm.rank)[axis].start
-    return torch.arange(start, start + layout.lshape(comm.rank)[axis], device=device)
-
-
-def arange(
-    start: Any,
-    stop: Any = None,
-    step: Any = 1,
-    *,
-    dtype: object = None,
-    split: int | None = None,
-    device: object = None,
-    comm: Any = None,
-) -> DNDarray:
-    """Evenly spaced values of ``[start, stop)``. Local.
-
-    Parameters
-    ----------
-    start, stop, step : int or float
-        One number is ``stop``, with start 0.
-    dtype : data type, optional
-        Default: int64 if all numbers are integers, else floating-point.
-    split : int or None
-        0 or None.
-    device : {"cpu", "gpu"} or Device, optional
-    comm : Communicator, optional
-
-    Returns
-    -------
-    DNDarray
-        Element ``i`` is ``start + i * step``, whatever rank holds it.
-    """
-    if stop is None:
-        start, stop = 0, start
-    if step == 0:
-        raise ValueError("step is 0")
-    integers = all(isinstance(number, int) for number in (start, stop, step))
-    exact = -((start - stop) // step) if integers else math.ceil((stop - start) / step)
-    layout, comm, _, where = _placed(max(0, exact), split, device, comm)
-    positions = _indices(layout, 0, comm, where)
-    values = positions * step + start if integers else positions.double() * step + start
-    chosen: DType | None = None if dtype is None else canonical_heat_type(dtype)
-    if chosen is None:
-        return wrap(values if integers else values.to(default_float().torch), layout, comm)
-    return wrap(values.to(chosen.torch), layout, comm)
-
-
-def linspace(
-    start: float,
-    stop: float,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: object = None,
-    split: int | None = None,
-    device: object = None,
-    comm: Any = None,
-) -> DNDarray | tuple[DNDarray, float]:
-    """Evenly spaced values from ``start`` to ``stop``. Local.
-
-    Parameters
-    ----------
-    start, stop : float
-    num : int
-        Number of values.
-    endpoint : bool
-        Whether ``stop`` is the last value.
-    retstep : bool
-        Return the spacing, too.
-    dtype : data type, optional
-        Default: the default floating-point type.
-    split : int or None
-        0 or None.
-    device : {"cpu", "gpu"} or Device, optional
-    comm : Communicator, optional
-    """
-    layout, comm, _, where = _placed(num, split, device, comm)
-    intervals = num - 1 if endpoint else num
-    spacing = (stop - start) / intervals if intervals > 0 else math.nan
-    positions = _indices(layout, 0, comm, where)
-    values = positions.double() * (0.0 if intervals <= 0 else spacing) + start
-    if endpoint and num > 1:
-        values = torch.where(positions == num - 1, float(stop), values)
-    chosen = default_float() if dtype is None else canonical_heat_type(dtype)
-    result = wrap(values.to(chosen.torch), layout, comm)
-    return (result, spacing) if retstep else result
-
-
-def eye(
-    shape: Shape,
-    n_cols: int | None = None,
-    k: int = 0,
-    dtype: object = None,
-    split: int | None = None,
-    device: object = None,
-    comm: Any = None,
-) -> DNDarray:
-    """A matrix with ones on a diagonal. Local.
-
-    Parameters
-    ----------
-    shape : int or (int, int)
-        Number of rows, or of rows and columns.
-    n_cols : int, optional
-        Number of columns; default: as many as rows.
-    k : int
-        The diagonal: 0 main, positive above.
-    dtype : data type, optional
-        Default: the default floating-point type.
-    split : int or None
-    device : {"cpu", "gpu"} or Device, optional
-    comm : Communicator, optional
-    """
-    rows, *rest = _shape_of(shape)
-    columns = rest[0] if rest else rows if n_cols is None else n_cols
-    layout, comm, _, where = _placed((rows, columns), split, device, comm)
-    row = _indices(layout, 0, comm, where)
-    column = _indices(layout, 1, comm, where)
-    chosen = default_float() if dtype is None else canonical_heat_type(dtype)
-    return wrap((row[:, None] + k == column).to(chosen.torch), layout, comm)
-
-
-def identity(
-    n: int,
-    dtype: object = None,
-    split: int | None = None,
-    device: object = None,
-    comm: Any = None,
-) -> DNDarray:
-    """The identity matrix of order ``n``; parameters as for ``eye``. Local."""
-    return eye(n, dtype=dtype, split=split, device=device, comm=comm)
 
 
 DType.factory = array
