@@ -24,7 +24,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 
 # runs as every rank's program; what it does, it does in the place of the user's bad luck
 SCRIPT = """
-import builtins, pathlib, sys, time
+import builtins, io, pathlib, sys, time
 import mpi_utils
 from tools.demo import job, stages
 rank = mpi_utils.world().rank
@@ -203,7 +203,7 @@ def fails(file, *rest, real=builtins.open, **options):
         happens()
         raise PermissionError(13, "Permission denied", str(file))
     return real(file, *rest, **options)
-builtins.open = fails
+builtins.open = io.open = fails  # pathlib opens by io.open
 """
     job = patched(tmp_path, body)
     status, output = job.result()
