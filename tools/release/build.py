@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
+from packaging.version import Version
 from rich.console import Console
 from rich.table import Table
 
@@ -38,13 +40,17 @@ def twine_check(files: Sequence[Path]) -> None:
 def import_in_empty_environment(package: Package, folder: Path) -> str:
     """Install a package's wheel with its declared dependencies only, import it, tell its version.
 
-    Wheels of the workspace are found in the folder, as the index does not have them.
+    Wheels of the workspace are found in the folder, as the index does not have them; torch is the
+    version of this environment, not the newest, which may bring gigabytes for GPUs.
     """
     wheel = next(folder.glob(f"{package.import_name}-*.whl"))
     with tempfile.TemporaryDirectory() as place:
         _run(sys.executable, "-m", "venv", place)
         python = str(Path(place) / "bin" / "python")
-        _run(python, "-m", "pip", "install", "--quiet", "--find-links", str(folder), str(wheel))
+        constraints = Path(place) / "constraints.txt"
+        constraints.write_text(f"torch=={Version(version('torch')).public}\n")
+        options = ["--quiet", "--find-links", str(folder), "--constraint", str(constraints)]
+        _run(python, "-m", "pip", "install", *options, str(wheel))
         # isolated, and elsewhere: nothing of the repository is importable
         return _run(python, "-I", "-c", IMPORT.format(name=package.import_name), cwd=place).strip()
 

@@ -234,7 +234,8 @@ def landing(out: Any, shape: Sequence[int], like: Any, *, wide: bool = False) ->
         target = empty(shape, like)
     else:
         target = as_array(out)
-        if target.dtype != like.dtype or tuple(target.shape) != tuple(shape):
+        same = target.dtype is like.dtype or target.dtype == like.dtype
+        if not same or tuple(target.shape) != tuple(shape):
             raise ValueError(
                 f"out must have shape {tuple(shape)} and dtype {like.dtype}, "
                 f"got {tuple(target.shape)} and {target.dtype}"
