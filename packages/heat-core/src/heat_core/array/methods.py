@@ -19,8 +19,10 @@ from heat_core.ops import (
     logical,
     moments,
     quantile,
+    rearrange,
     reductions,
     relational,
+    reshape,
     rounding,
     shape,
     statistics,
@@ -74,7 +76,8 @@ METHODS: dict[str, Callable[..., Any]] = {
             *(relayout.balance, relayout.balance_, relayout.numpy, relayout.redistribute),
             *(relayout.redistribute_, relayout.resplit, relayout.resplit_, relayout.tolist),
             *(conversion.astype, conversion.copy, conversion.item),
-            *(shape.expand_dims, shape.squeeze, shape.transpose),
+            *(shape.expand_dims, shape.squeeze, shape.swapaxes, shape.transpose),
+            *(rearrange.rot90, reshape.flatten, reshape.ravel, reshape.reshape),
             *(reductions.all, reductions.any, reductions.argmax, reductions.argmin),
             *(reductions.max, reductions.min, reductions.prod, reductions.sum),
             *(moments.kurtosis, moments.mean, moments.skew, moments.std, moments.var),
@@ -138,6 +141,7 @@ def _attach() -> None:
     for name, function in _COMPARISONS.items():
         setattr(DNDarray, f"__{name}__", _forward(function))
     DNDarray.T = property(shape.transpose)  # type: ignore[attr-defined]
+    DNDarray.mT = property(shape.matrix_transpose)  # type: ignore[attr-defined]
 
 
 _attach()

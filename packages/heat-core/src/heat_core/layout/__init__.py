@@ -8,13 +8,17 @@ from heat_core.layout.layout import (
     replicated_layout,
 )
 from heat_core.layout.plans import Plan, mirror_plan, redistribution_plan, resplit_plan
+from heat_core.layout.segments import Segment, assembly_plan, intervals_plan
 
 __all__ = [
     "Layout",
     "Plan",
+    "Segment",
+    "assembly_plan",
     "canonical_counts",
     "canonical_layout",
     "displacements",
+    "intervals_plan",
     "mirror_plan",
     "redistribution_plan",
     "replicated_layout",

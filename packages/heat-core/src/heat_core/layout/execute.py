@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from heat_core.layout.layout import Layout
 from heat_core.layout.plans import Plan, mirror_plan, redistribution_plan, resplit_plan
+from heat_core.layout.segments import Part, Segment, assembly_plan, intervals_plan
 
 if TYPE_CHECKING:
     from mpi_utils import Communicator
 
-__all__ = ["allgather_slabs", "execute", "mirror", "relayout"]
+__all__ = ["allgather_slabs", "assemble", "execute", "fetch", "flip", "mirror", "relayout"]
 
 
 def execute(comm: Communicator, plan: Plan, local: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
@@ -74,3 +76,59 @@ def flip(local: torch.Tensor, axis: int) -> torch.Tensor:
     """``torch.flip`` of any dtype, also those for which torch has no such kernel."""
     order = torch.arange(local.shape[axis] - 1, -1, -1, device=local.device)
     return local.index_select(axis, order)
+
+
+def assemble(
+    comm: Communicator,
+    locals_: Sequence[torch.Tensor],
+    sources: Sequence[Layout],
+    target: Layout,
+    axis: int,
+    segments: Sequence[Segment],
+) -> torch.Tensor:
+    """The local tensor of the array put together from ``segments``, in one exchange.
+
+    Collective if any source is distributed.
+
+    Parameters
+    ----------
+    comm : Communicator
+    locals_ : sequence of torch.Tensor
+        Local tensors of the sources, of one dtype.
+    sources : sequence of Layout
+    target : Layout
+    axis : int
+    segments : sequence of Segment
+    """
+    out = locals_[0].new_empty(target.lshape(comm.rank))
+    plan = assembly_plan(sources, target, axis, segments, comm.rank)
+    for block, value in plan.fills:
+        out[block].fill_(value)
+    comm.exchange(
+        [(part.peer, _given(locals_[part.source], part, axis)) for part in plan.sends],
+        [(peer, out[block]) for peer, block in plan.receives],
+    )
+    return out
+
+
+def _given(local: torch.Tensor, part: Part, axis: int) -> torch.Tensor:
+    block = local[part.block]
+    if part.step == -1:
+        return flip(block, axis)
+    if part.step == 0:
+        return block.expand(*block.shape[:axis], part.extent, *block.shape[axis + 1 :])
+    return block
+
+
+def fetch(
+    comm: Communicator, local: torch.Tensor, source: Layout, wanted: Sequence[tuple[int, int]]
+) -> torch.Tensor:
+    """The positions ``wanted[rank]`` of the split axis, for every rank. Collective.
+
+    Intervals may overlap and reach over the slabs of several ranks.
+    """
+    assert source.split is not None
+    start, stop = wanted[comm.rank]
+    shape = list(local.shape)
+    shape[source.split] = stop - start
+    return execute(comm, intervals_plan(source, wanted, comm.rank), local, local.new_empty(shape))

@@ -8,7 +8,14 @@ from typing import TypeAlias
 
 from heat_core.layout.layout import Layout, displacements
 
-__all__ = ["Block", "Plan", "mirror_plan", "redistribution_plan", "resplit_plan"]
+__all__ = [
+    "Block",
+    "Plan",
+    "intersections",
+    "mirror_plan",
+    "redistribution_plan",
+    "resplit_plan",
+]
 
 Block: TypeAlias = tuple[slice, ...]
 
@@ -30,7 +37,7 @@ class Plan:
     receives: tuple[tuple[int, Block], ...]
 
 
-def _intersections(
+def intersections(
     start: int, count: int, counts: tuple[int, ...]
 ) -> Iterable[tuple[int, int, int]]:
     """(rank, start, stop) of the non-empty parts of ``[start, start + count)`` under ``counts``."""
@@ -56,11 +63,11 @@ def redistribution_plan(source: Layout, target: Layout, rank: int) -> Plan:
     return Plan(
         sends=tuple(
             (peer, _block(axis, low - mine, high - mine))
-            for peer, low, high in _intersections(mine, source.counts[rank], target.counts)
+            for peer, low, high in intersections(mine, source.counts[rank], target.counts)
         ),
         receives=tuple(
             (peer, _block(axis, low - wanted, high - wanted))
-            for peer, low, high in _intersections(wanted, target.counts[rank], source.counts)
+            for peer, low, high in intersections(wanted, target.counts[rank], source.counts)
         ),
     )
 
@@ -99,7 +106,7 @@ def mirror_plan(source: Layout, target: Layout, rank: int) -> Plan:
     wanted = target.offset(rank)
     sends = tuple(
         (peer, _block(axis, low - reversed_start, high - reversed_start))
-        for peer, low, high in _intersections(reversed_start, count, target.counts)
+        for peer, low, high in intersections(reversed_start, count, target.counts)
     )
     receives = tuple(
         # Intersections with the mirrored slabs come by mirrored rank.
@@ -107,6 +114,6 @@ def mirror_plan(source: Layout, target: Layout, rank: int) -> Plan:
             len(source.counts) - 1 - mirrored,
             _block(axis, low - wanted, high - wanted),
         )
-        for mirrored, low, high in _intersections(wanted, target.counts[rank], source.counts[::-1])
+        for mirrored, low, high in intersections(wanted, target.counts[rank], source.counts[::-1])
     )
     return Plan(sends, receives)

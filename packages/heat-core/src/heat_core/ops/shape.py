@@ -1,14 +1,31 @@
-"""Axes moved, added and removed; none of it moves data between ranks."""
+"""Axes moved, added, removed and stretched; hardly any of it moves data between ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from heat_core.array.axes import normalize_axes, normalize_axis
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated
+from heat_core.dispatch.operands import broadcast_shapes
+from heat_core.layout import Layout, canonical_layout
 
-__all__ = ["expand_dims", "moveaxis", "permute_dims", "squeeze", "swapaxes", "transpose"]
+__all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_arrays",
+    "broadcast_to",
+    "expand_dims",
+    "matrix_transpose",
+    "moveaxis",
+    "permute_dims",
+    "rollaxis",
+    "squeeze",
+    "swapaxes",
+    "transpose",
+]
 
 
 def transpose(a: DNDarray, axes: Sequence[int] | None = None) -> DNDarray:
@@ -40,6 +57,20 @@ def swapaxes(x: DNDarray, axis1: int, axis2: int) -> DNDarray:
     axes = list(range(x.ndim))
     axes[first], axes[second] = second, first
     return transpose(x, axes)
+
+
+def matrix_transpose(x: DNDarray) -> DNDarray:
+    """Exchange the last two axes. Local; a view, and the split follows its axis."""
+    if x.ndim < 2:
+        raise ValueError(f"a matrix has two axes, an array of shape {x.shape} has fewer")
+    return swapaxes(x, -2, -1)
+
+
+def rollaxis(a: DNDarray, axis: int, start: int = 0) -> DNDarray:
+    """Move ``axis`` before the axis that is at ``start`` now. Local; a view."""
+    axis = normalize_axis(axis, a.ndim)
+    before = a.ndim if start == a.ndim else normalize_axis(start, a.ndim)
+    return moveaxis(a, axis, before - (axis < before))
 
 
 def moveaxis(
@@ -96,3 +127,57 @@ def squeeze(x: DNDarray, axis: int | Sequence[int] | None = None) -> DNDarray:
         raise ValueError(f"cannot remove axes {sorted(axes)} of shape {x.shape}: extent is not 1")
     local = replicated(x) if x.split in axes else x.larray
     return wrap(local.squeeze(tuple(axes)), x.layout.squeeze(axes), x.comm)
+
+
+def broadcast_to(x: DNDarray, shape: int | Sequence[int]) -> DNDarray:
+    """Stretch axes of extent 1, and put new ones in front. Local, a view of few elements.
+
+    Collective if the split axis, of extent 1, is stretched: every rank then gets what the one
+    owner holds, and canonical slabs.
+
+    Parameters
+    ----------
+    x : DNDarray
+    shape : int or tuple of int
+        ValueError if ``x`` does not broadcast to it.
+    """
+    extents = (shape,) if isinstance(shape, int) else tuple(shape)
+    if broadcast_shapes(x.shape, extents) != extents:
+        raise ValueError(f"an array of shape {x.shape} does not broadcast to {extents}")
+    if x.split is None:
+        return wrap(x.larray.expand(extents), Layout(extents), x.comm)
+    layout = x.layout.broadcast(extents)
+    if layout is not None:
+        return wrap(x.larray.expand(layout.lshape(x.comm.rank)), layout, x.comm)
+    layout = canonical_layout(extents, x.split + len(extents) - x.ndim, x.comm.size)
+    return wrap(replicated(x).expand(layout.lshape(x.comm.rank)), layout, x.comm)
+
+
+def broadcast_arrays(*arrays: DNDarray) -> tuple[DNDarray, ...]:
+    """All arrays stretched to their common shape, each with its own split; see ``broadcast_to``."""
+    shape = broadcast_shapes(*(array.shape for array in arrays))
+    return tuple(broadcast_to(array, shape) for array in arrays)
+
+
+def _each(arrays: Sequence[DNDarray], places: Sequence[Sequence[int]]) -> Any:
+    """With new axes at ``places[ndim]``; one array for one, a tuple for several, as in NumPy."""
+    results = tuple(
+        expand_dims(array, places[array.ndim]) if array.ndim < len(places) else array
+        for array in arrays
+    )
+    return results[0] if len(results) == 1 else results
+
+
+def atleast_1d(*arrays: DNDarray) -> Any:
+    """Arrays of at least one axis; a tuple, if several are given. Local; views."""
+    return _each(arrays, ((0,),))
+
+
+def atleast_2d(*arrays: DNDarray) -> Any:
+    """Arrays of at least two axes, new ones in front. Local; views."""
+    return _each(arrays, ((0, 1), (0,)))
+
+
+def atleast_3d(*arrays: DNDarray) -> Any:
+    """Arrays of at least three axes: (n,) becomes (1, n, 1), (m, n) becomes (m, n, 1). Local."""
+    return _each(arrays, ((0, 1, 2), (0, 2), (2,)))
