@@ -308,8 +308,8 @@ def test_bad_keys() -> None:
     for key in (3, -4, (0, 2), (0, 0, 0), (..., ...)):
         with pytest.raises(IndexError):
             x[key]
-    for key in ([0, 1], np.array([0]), True, 1.5, "a", ht.array([True])):
-        with pytest.raises(TypeError, match="indices are"):
+    for key in (1.5, "a", [0.5], ht.array([True]), ([0, 3],), ([0, 1], [0, 1, 0])):
+        with pytest.raises(IndexError):
             x[key]
 
 

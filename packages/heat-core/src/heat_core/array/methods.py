@@ -10,7 +10,7 @@ from typing import Any
 
 from heat_core.array import conversion, printing, relayout
 from heat_core.array.dndarray import DNDarray
-from heat_core.indexing import basic
+from heat_core.indexing import access
 from heat_core.linalg import matmul as products
 from heat_core.ops import (
     arithmetic,
@@ -61,14 +61,15 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__bool__": conversion.to_bool,
     "__complex__": conversion.to_complex,
     "__float__": conversion.to_float,
-    "__getitem__": basic.getitem,
+    "__getitem__": access.getitem,
     "__index__": conversion.to_index,
     "__int__": conversion.to_int,
     "__invert__": bitwise.bitwise_invert,
-    "__iter__": basic.iterate,
+    "__iter__": access.iterate,
     "__neg__": arithmetic.negative,
     "__pos__": arithmetic.positive,
     "__repr__": printing.local_text,
+    "__setitem__": access.setitem,
     "__str__": printing.text,
     **{
         function.__name__: function

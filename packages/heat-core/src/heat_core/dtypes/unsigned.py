@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-__all__ = ["CARRIERS", "Carry", "carry", "uncarry"]
+__all__ = ["CARRIERS", "Carry", "carry", "signed_view", "uncarry"]
 
 Carry = Literal["wrap", "order"]
 
@@ -41,3 +41,16 @@ def uncarry(tensor: torch.Tensor, dtype: torch.dtype, mode: Carry) -> torch.Tens
     if dtype is not torch.uint64:
         return tensor.to(dtype)
     return (tensor ^ _SIGN_BIT if mode == "order" else tensor).view(torch.uint64)
+
+
+_SIGNED = {
+    torch.uint16: torch.int16,
+    torch.uint32: torch.int32,
+    torch.uint64: torch.int64,
+}
+
+
+def signed_view(tensor: torch.Tensor) -> torch.Tensor:
+    """The same memory as signed integers, for kernels that only move elements."""
+    signed = _SIGNED.get(tensor.dtype)
+    return tensor if signed is None else tensor.view(signed)

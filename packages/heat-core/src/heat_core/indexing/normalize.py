@@ -6,7 +6,23 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any
 
-__all__ = ["BasicKey", "IntegerItem", "NewAxisItem", "SliceItem", "normalize"]
+import numpy as np
+import torch
+
+from heat_core.dtypes import bool_
+
+__all__ = [
+    "BasicKey",
+    "IntegerItem",
+    "NewAxisItem",
+    "SliceItem",
+    "check_counts",
+    "full_slice",
+    "integer_item",
+    "is_basic",
+    "normalize",
+    "slice_item",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +66,44 @@ class NewAxisItem:
 BasicKey = tuple[IntegerItem | SliceItem | NewAxisItem, ...]
 
 
-def normalize(key: Any, shape: tuple[int, ...]) -> BasicKey:
+def is_basic(parts: tuple[Any, ...]) -> bool:
+    """Whether a key consists of integers, slices, Ellipsis and None."""
+    for part in parts:
+        kind = type(part)
+        if kind is int or kind is slice or part is None or part is Ellipsis:
+            continue
+        if isinstance(part, (bool, np.bool_)) or not hasattr(part, "__index__"):
+            return False
+        if getattr(part, "ndim", 0) > 0 or getattr(part, "dtype", None) in _BOOL_TYPES:
+            return False
+    return True
+
+
+# Zero-dimensional masks have an __index__, too.
+_BOOL_TYPES = (torch.bool, np.dtype(bool), bool_)
+
+
+def check_counts(n_axes: int, n_ellipses: int, ndim: int) -> None:
+    """IndexError for a key of too many axes, or of more than one Ellipsis."""
+    if n_axes > ndim:
+        raise IndexError(f"too many indices: {n_axes} for an array with {ndim} axes")
+    if n_ellipses > 1:
+        raise IndexError("an index has at most one Ellipsis")
+
+
+def normalize(parts: tuple[Any, ...], shape: tuple[int, ...]) -> BasicKey:
     """A key of integers, slices, Ellipsis and None: entries in order, every axis once.
 
     Raises
     ------
     IndexError
         Too many indices, more than one Ellipsis, or an integer out of range.
-    TypeError
-        Anything else in the key.
     """
-    parts = key if isinstance(key, tuple) else (key,)
     n_axes = n_ellipses = 0
     for part in parts:
-        _check(part)
         n_ellipses += part is Ellipsis
         n_axes += part is not None and part is not Ellipsis
-    if n_axes > len(shape):
-        raise IndexError(f"too many indices: {n_axes} for an array with {len(shape)} axes")
-    if n_ellipses > 1:
-        raise IndexError("an index has at most one Ellipsis")
+    check_counts(n_axes, n_ellipses, len(shape))
     if not n_ellipses and n_axes < len(shape):
         parts = (*parts, Ellipsis)
     items: list[IntegerItem | SliceItem | NewAxisItem] = []
@@ -80,34 +114,33 @@ def normalize(key: Any, shape: tuple[int, ...]) -> BasicKey:
             continue
         if part is Ellipsis:
             missing = len(shape) - n_axes
-            items.extend(_slice_item(slice(None), a, shape[a]) for a in range(axis, axis + missing))
+            items.extend(full_slice(a, shape[a]) for a in range(axis, axis + missing))
             axis += missing
             continue
-        entry = _slice_item if isinstance(part, slice) else _integer_item
+        entry = slice_item if isinstance(part, slice) else integer_item
         items.append(entry(part, axis, shape[axis]))
         axis += 1
     return tuple(items)
 
 
-def _check(part: Any) -> None:
-    if part is None or part is Ellipsis or isinstance(part, slice):
-        return
-    is_index = hasattr(part, "__index__") and not isinstance(part, bool)
-    if not is_index or getattr(part, "ndim", 0) > 0:
-        raise TypeError(
-            "indices are integers, slices, Ellipsis and None; "
-            f"indexing with {type(part).__name__} is not supported"
-        )
-
-
-def _integer_item(part: Any, axis: int, extent: int) -> IntegerItem:
-    position = index(part)
+def integer_item(part: Any, axis: int, extent: int) -> IntegerItem:
+    """The position that an integer means; IndexError if there is none."""
+    try:
+        position = index(part)
+    except TypeError:
+        raise IndexError(f"{part!r} is not an index") from None
     if not -extent <= position < extent:
         raise IndexError(f"index {position} is out of bounds for axis {axis} with extent {extent}")
     return IntegerItem(axis, position % extent)
 
 
-def _slice_item(part: slice, axis: int, extent: int) -> SliceItem:
+def full_slice(axis: int, extent: int) -> SliceItem:
+    """All positions of an axis."""
+    return SliceItem(axis, 0, extent, 1, False)
+
+
+def slice_item(part: slice, axis: int, extent: int) -> SliceItem:
+    """The positions that a slice means."""
     start, stop, step = part.indices(extent)
     positions = range(start, stop, step)
     if step > 0:
