@@ -15,6 +15,7 @@ from heat_core.linalg import matmul as products
 from heat_core.ops import (
     arithmetic,
     bitwise,
+    differences,
     exponential,
     logical,
     moments,
@@ -24,7 +25,9 @@ from heat_core.ops import (
     relational,
     reshape,
     rounding,
+    scans,
     shape,
+    sorting,
     statistics,
     trigonometric,
 )
@@ -83,6 +86,8 @@ METHODS: dict[str, Callable[..., Any]] = {
             *(reductions.max, reductions.min, reductions.prod, reductions.sum),
             *(moments.kurtosis, moments.mean, moments.skew, moments.std, moments.var),
             *(statistics.average, quantile.median, quantile.percentile, quantile.quantile),
+            *(scans.cumsum, scans.cumprod, differences.diff, sorting.argsort, sorting.sort),
+            *(sorting.topk,),
             *(products.matmul, rounding.clip, rounding.round, logical.isclose, logical.allclose),
         )
     },
