@@ -1,5 +1,6 @@
 """HeAT: distributed NumPy-like arrays on torch and MPI, and analytics on them."""
 
+from heat_core import random
 from heat_core._version import __version__
 from heat_core.array.conversion import (
     astype,
@@ -167,11 +168,23 @@ from heat_core.ops.creation import (
     zeros,
     zeros_like,
 )
+from heat_core.ops.diagonals import (
+    diag,
+    diagflat,
+    diagonal,
+    tri,
+    tril,
+    triu,
+)
 from heat_core.ops.differences import (
     diff,
     ediff1d,
     gradient,
     trapezoid,
+)
+from heat_core.ops.editing import (
+    delete,
+    insert,
 )
 from heat_core.ops.exponential import (
     exp,
@@ -183,6 +196,13 @@ from heat_core.ops.exponential import (
     log10,
     logaddexp,
     logaddexp2,
+)
+from heat_core.ops.grids import (
+    fromfunction,
+    geomspace,
+    logspace,
+    meshgrid,
+    vander,
 )
 from heat_core.ops.joining import (
     append,
@@ -358,6 +378,11 @@ from heat_core.ops.trigonometric import (
     tan,
     tanh,
 )
+from heat_core.ops.windows import (
+    map_blocks,
+    sliding_window_view,
+    unfold,
+)
 
 __all__ = [
     "AxisError",
@@ -446,6 +471,10 @@ __all__ = [
     "datatype",
     "deg2rad",
     "degrees",
+    "delete",
+    "diag",
+    "diagflat",
+    "diagonal",
     "diff",
     "div",
     "divide",
@@ -481,10 +510,12 @@ __all__ = [
     "floordiv",
     "fmod",
     "from_local",
+    "fromfunction",
     "full",
     "full_like",
     "gcd",
     "ge",
+    "geomspace",
     "get_comm",
     "get_device",
     "get_printoptions",
@@ -505,6 +536,7 @@ __all__ = [
     "identity",
     "iinfo",
     "inf",
+    "insert",
     "int8",
     "int16",
     "int32",
@@ -540,14 +572,17 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logspace",
     "long",
     "lt",
+    "map_blocks",
     "matmul",
     "matrix_transpose",
     "max",
     "maximum",
     "mean",
     "median",
+    "meshgrid",
     "min",
     "minimum",
     "mod",
@@ -581,6 +616,7 @@ __all__ = [
     "quantile",
     "rad2deg",
     "radians",
+    "random",
     "ravel",
     "reciprocal",
     "redistribute",
@@ -610,6 +646,7 @@ __all__ = [
     "sinc",
     "sinh",
     "skew",
+    "sliding_window_view",
     "sort",
     "split",
     "sqrt",
@@ -628,6 +665,9 @@ __all__ = [
     "topk",
     "transpose",
     "trapezoid",
+    "tri",
+    "tril",
+    "triu",
     "true_divide",
     "trunc",
     "ubyte",
@@ -635,9 +675,11 @@ __all__ = [
     "uint16",
     "uint32",
     "uint64",
+    "unfold",
     "unstack",
     "use_comm",
     "use_device",
+    "vander",
     "var",
     "vsplit",
     "vstack",
