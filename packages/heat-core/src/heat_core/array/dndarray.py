@@ -47,9 +47,10 @@ class DNDarray:
         other, which is collective.
     """
 
-    __slots__ = ("__weakref__", "_comm", "_layout", "_local")
+    __slots__ = ("__weakref__", "_comm", "_halos", "_layout", "_local")
 
     _comm: Communicator
+    _halos: object
     _layout: Layout
     _local: torch.Tensor
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from heat_core.array import conversion, printing, relayout
+from heat_core.array import conversion, halo, printing, relayout
 from heat_core.array.dndarray import DNDarray
 from heat_core.indexing import access
 from heat_core.linalg import matmul as products
 from heat_core.ops import (
     arithmetic,
     bitwise,
+    diagonals,
     differences,
     exponential,
     logical,
@@ -82,6 +83,7 @@ METHODS: dict[str, Callable[..., Any]] = {
             *(conversion.astype, conversion.copy, conversion.item),
             *(shape.expand_dims, shape.squeeze, shape.swapaxes, shape.transpose),
             *(rearrange.rot90, reshape.flatten, reshape.ravel, reshape.reshape),
+            *(diagonals.tril, diagonals.triu, halo.get_halo),
             *(reductions.all, reductions.any, reductions.argmax, reductions.argmin),
             *(reductions.max, reductions.min, reductions.prod, reductions.sum),
             *(moments.kurtosis, moments.mean, moments.skew, moments.std, moments.var),
@@ -148,6 +150,9 @@ def _attach() -> None:
         setattr(DNDarray, f"__{name}__", _forward(function))
     DNDarray.T = property(shape.transpose)  # type: ignore[attr-defined]
     DNDarray.mT = property(shape.matrix_transpose)  # type: ignore[attr-defined]
+    DNDarray.halo_prev = property(halo.halo_prev)  # type: ignore[attr-defined]
+    DNDarray.halo_next = property(halo.halo_next)  # type: ignore[attr-defined]
+    DNDarray.array_with_halos = property(halo.array_with_halos)  # type: ignore[attr-defined]
 
 
 _attach()
