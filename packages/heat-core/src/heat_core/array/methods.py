@@ -10,7 +10,7 @@ from typing import Any
 
 from heat_core.array import conversion, halo, printing, relayout
 from heat_core.array.dndarray import DNDarray
-from heat_core.indexing import access
+from heat_core.indexing import access, functions
 from heat_core.linalg import matmul as products
 from heat_core.ops import (
     arithmetic,
@@ -81,6 +81,7 @@ METHODS: dict[str, Callable[..., Any]] = {
             *(relayout.balance, relayout.balance_, relayout.numpy, relayout.redistribute),
             *(relayout.redistribute_, relayout.resplit, relayout.resplit_, relayout.tolist),
             *(conversion.astype, conversion.copy, conversion.item),
+            *(functions.count_nonzero, functions.fill_diagonal, functions.nonzero, functions.take),
             *(shape.expand_dims, shape.squeeze, shape.swapaxes, shape.transpose),
             *(rearrange.rot90, reshape.flatten, reshape.ravel, reshape.reshape),
             *(diagonals.tril, diagonals.triu, halo.get_halo),

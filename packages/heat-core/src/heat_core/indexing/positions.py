@@ -20,7 +20,7 @@ from heat_core.indexing.advanced import Entry
 from heat_core.indexing.mask import nonzero
 from heat_core.layout import Layout, canonical_layout, replicated_layout
 
-__all__ = ["Positions", "positions_of"]
+__all__ = ["Positions", "linearized", "positions_of", "within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,11 @@ def positions_of(
         raise IndexError(f"index arrays: {error}") from None
     extents = tuple(shape[axis] for axis in axes)
     if prod(target):
-        arrays = _within(axes, arrays, extents, comm)
+        arrays = within(axes, arrays, extents, comm)
     return Positions(tuple(axes), tuple(arrays), extents, target)
 
 
-def _within(
+def within(
     axes: Sequence[int], arrays: Sequence[DNDarray], extents: Sequence[int], comm: Communicator
 ) -> list[DNDarray]:
     """The arrays without negative positions; IndexError on all ranks if one is out of range."""
