@@ -367,3 +367,15 @@ def test_errors() -> None:
         with pytest.raises(error, match=match):
             call()
     assert ht.random.get_state() == state
+
+
+@pytest.mark.parallel([1, 2, 3])
+def test_choice_from_arrays(every_layout: Any) -> None:
+    data = np.arange(10.0) * 1.5
+    indices = ht.random.default_rng(3).choice(10, (3, 4)).numpy()
+    for x in every_layout(data):
+        for split in (None, 0, 1):
+            y = ht.random.default_rng(3).choice(x, (3, 4), split=split)
+            assert y.split == split
+            np.testing.assert_array_equal(y.numpy(), data[indices])
+        assert ht.random.choice(x) in data

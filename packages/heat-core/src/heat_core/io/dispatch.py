@@ -9,28 +9,46 @@ from typing import Any, TypeVar
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.io.csv import load_csv
+from heat_core.io.csv_writer import save_csv
 from heat_core.io.hdf5 import load_hdf5, save_hdf5
+from heat_core.io.npy import load_npy, load_npz, save_npy
 
 __all__ = ["load", "save"]
 
 R = TypeVar("R")
 
-_LOADERS: dict[str, Callable[..., DNDarray]] = {
+_LOADERS: dict[str, Callable[..., Any]] = {
     ".csv": load_csv,
     ".txt": load_csv,
     ".h5": load_hdf5,
     ".hdf5": load_hdf5,
+    ".npy": load_npy,
+    ".npz": load_npz,
 }
-_SAVERS: dict[str, Callable[..., None]] = {".h5": save_hdf5, ".hdf5": save_hdf5}
+_SAVERS: dict[str, Callable[..., None]] = {
+    ".csv": save_csv,
+    ".txt": save_csv,
+    ".h5": save_hdf5,
+    ".hdf5": save_hdf5,
+    ".npy": save_npy,
+}
 
 
-def load(path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> DNDarray:
-    """Read an array from a file, by its extension: ``load_csv`` or ``load_hdf5``. Collective."""
+def load(path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+    """Read a file by its extension. Collective.
+
+    ``.csv`` and ``.txt``: ``load_csv``, ``.h5`` and ``.hdf5``: ``load_hdf5``, ``.npy``:
+    ``load_npy``, ``.npz``: ``load_npz``, which returns several arrays.
+    """
     return _by_extension(path, _LOADERS)(path, *args, **kwargs)
 
 
 def save(data: DNDarray, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-    """Write an array to a file, by its extension: ``save_hdf5``. Collective."""
+    """Write an array to a file, by its extension. Collective.
+
+    ``.csv`` and ``.txt``: ``save_csv``, ``.h5`` and ``.hdf5``: ``save_hdf5``, ``.npy``:
+    ``save_npy``.
+    """
     _by_extension(path, _SAVERS)(data, path, *args, **kwargs)
 
 

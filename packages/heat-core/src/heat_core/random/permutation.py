@@ -10,10 +10,11 @@ import torch
 
 from heat_core.array.axes import normalize_axis
 from heat_core.array.dndarray import DNDarray, wrap
-from heat_core.array.relayout import replicated
+from heat_core.array.relayout import replicated, to_layout
 from heat_core.comm import Communicator
 from heat_core.dispatch.operands import as_tensor
 from heat_core.dtypes import canonical_heat_type, int64
+from heat_core.indexing.access import getitem
 from heat_core.layout import Layout
 from heat_core.ops.creation import placed, shape_of
 from heat_core.random import kernels
@@ -159,8 +160,7 @@ def choice(
 ) -> Any:
     """Elements of an array, or numbers of ``range(a)``, at random.
 
-    Replicating: ``p`` and an array ``a`` are brought to every rank, which is collective if they
-    are distributed.
+    Collective if ``a`` or ``p`` is distributed, else local. Replicating ``p``.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def choice(
     comm : Communicator, optional
     """
     values = None if isinstance(a, (int, np.integer)) else _vector(a)
-    n = int(a) if values is None else len(values)
+    n = int(a) if values is None else values.shape[0]
     shape = () if size is None else shape_of(size)
     n_draws = int(np.prod(shape, dtype=np.int64))
     weights = None if p is None else _probabilities(p, n)
@@ -188,8 +188,12 @@ def choice(
         raise ValueError(f"{n_draws} of {available} elements cannot be chosen without replacement")
     layout, comm, _, where = placed(shape, split, device, comm)
     chosen = _chosen(self, n, layout, comm, replace, weights)
-    local = chosen if values is None else values[chosen]
-    return local.item() if size is None else wrap(local.to(where), layout, comm)
+    result = wrap(chosen.to(where), layout, comm)
+    if isinstance(values, DNDarray):
+        result = to_layout(getitem(values, result), layout)
+    elif values is not None:
+        result = wrap(values[chosen].to(where), layout, comm)
+    return result.larray.item() if size is None else result
 
 
 def _chosen(
@@ -219,11 +223,11 @@ def _chosen(
     return found_at.clamp_(max=int(np.flatnonzero(weights)[-1]))
 
 
-def _vector(a: Any) -> torch.Tensor:
-    tensor = replicated(a).cpu() if isinstance(a, DNDarray) else as_tensor(a)
-    if tensor.ndim != 1:
-        raise ValueError(f"a is a number or a vector, not of shape {tuple(tensor.shape)}")
-    return tensor
+def _vector(a: Any) -> torch.Tensor | DNDarray:
+    vector = a if isinstance(a, DNDarray) else as_tensor(a)
+    if vector.ndim != 1:
+        raise ValueError(f"a is a number or a vector, not of shape {tuple(vector.shape)}")
+    return vector
 
 
 def _probabilities(p: Any, n: int) -> np.ndarray[Any, Any]:
