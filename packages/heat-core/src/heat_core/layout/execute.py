@@ -65,7 +65,7 @@ def relayout(
 def mirror(comm: Communicator, local: torch.Tensor, source: Layout, target: Layout) -> torch.Tensor:
     """The local tensor of the array reversed along its split axis. Collective."""
     assert source.split is not None
-    reversed_local = flip(local, source.split)
+    reversed_local = local.flip(source.split)
     if comm.size == 1:
         return reversed_local
     out = torch.empty(target.lshape(comm.rank), dtype=local.dtype, device=local.device)
@@ -73,9 +73,8 @@ def mirror(comm: Communicator, local: torch.Tensor, source: Layout, target: Layo
 
 
 def flip(local: torch.Tensor, axis: int) -> torch.Tensor:
-    """``torch.flip`` of any dtype, also those for which torch has no such kernel."""
-    order = torch.arange(local.shape[axis] - 1, -1, -1, device=local.device)
-    return local.index_select(axis, order)
+    """The local tensor reversed along an axis."""
+    return local.flip(axis)
 
 
 def assemble(
@@ -114,7 +113,7 @@ def assemble(
 def _given(local: torch.Tensor, part: Part, axis: int) -> torch.Tensor:
     block = local[part.block]
     if part.step == -1:
-        return flip(block, axis)
+        return block.flip(axis)
     if part.step == 0:
         return block.expand(*block.shape[:axis], part.extent, *block.shape[axis + 1 :])
     return block

@@ -14,7 +14,6 @@ from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.layout import Layout, Segment, canonical_layout
 from heat_core.layout.execute import assemble, mirror
-from heat_core.layout.execute import flip as flip_local
 from heat_core.ops.reshape import ravel, reshape
 from heat_core.ops.shape import expand_dims, transpose
 
@@ -46,12 +45,12 @@ def flip(m: DNDarray, axis: int | Sequence[int] | None = None) -> DNDarray:
     """
     axes = normalize_axes(axis, m.ndim)
     local, layout = m.larray, m.layout
-    for item in axes - {layout.split}:
-        local = flip_local(local, item)
+    if others := [item for item in axes if item != layout.split]:
+        local = local.flip(others)
     if layout.split in axes:
         layout = layout if layout.is_balanced else layout.mirrored()
         local = mirror(m.comm, local, m.layout, layout)
-    return wrap(local, layout, m.comm)
+    return wrap(local.clone() if local is m.larray else local, layout, m.comm)
 
 
 def fliplr(m: DNDarray) -> DNDarray:
