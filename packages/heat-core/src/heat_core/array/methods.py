@@ -20,6 +20,7 @@ from heat_core.ops import (
     exponential,
     logical,
     moments,
+    nanreductions,
     quantile,
     rearrange,
     reductions,
@@ -31,6 +32,7 @@ from heat_core.ops import (
     sorting,
     statistics,
     trigonometric,
+    unique,
 )
 
 __all__ = ["METHODS", "DNDarray"]
@@ -90,7 +92,7 @@ METHODS: dict[str, Callable[..., Any]] = {
             *(moments.kurtosis, moments.mean, moments.skew, moments.std, moments.var),
             *(statistics.average, quantile.median, quantile.percentile, quantile.quantile),
             *(scans.cumsum, scans.cumprod, differences.diff, sorting.argsort, sorting.sort),
-            *(sorting.topk,),
+            *(sorting.topk, unique.unique, nanreductions.ptp),
             *(products.matmul, rounding.clip, rounding.round, logical.isclose, logical.allclose),
         )
     },
