@@ -18,7 +18,7 @@ from heat_core.array.relayout import replicated, to_layout
 from heat_core.dispatch.flat import flattened, lengthened
 from heat_core.dispatch.operands import as_tensor, coerce
 from heat_core.dtypes import float_type, result_type
-from heat_core.indexing.basic import getitem
+from heat_core.indexing.access import getitem
 from heat_core.ops.arithmetic import add, divide, multiply, subtract
 from heat_core.ops.reductions import sum as sum_
 from heat_core.ops.relational import not_equal
