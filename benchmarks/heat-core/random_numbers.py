@@ -1,6 +1,6 @@
 """Cost of random numbers, as ratios to torch's own generator, in one run.
 
-``python benchmarks/heat-core/random.py [--quick] [--json PATH]``, alone or under ``mpirun``.
+``python benchmarks/heat-core/random_numbers.py [--quick] [--json PATH]``, alone or with ``mpirun``.
 The two sides of a row are timed in turns; figures are medians. Under ``mpirun`` arrays are split
 along axis 0 and torch draws as many elements as a rank holds; the slowest rank counts.
 """
