@@ -124,7 +124,7 @@ def _calls() -> dict[str, Callable[..., Any]]:
     }
 
 
-@pytest.mark.parallel([1, 2, 3, 4, 5])
+@pytest.mark.parallel([1, 2, 3, 4, 7])
 def test_values_depend_on_the_global_index_only() -> None:
     for name, call in _calls().items():
         # Replicated arrays are drawn without regard to ranks: they are the reference.
@@ -198,7 +198,7 @@ def test_parameters_in_every_layout(every_layout: Any) -> None:
 
 
 # -- permutations -----------------------------------------------------------------------------
-@pytest.mark.parallel([1, 2, 3, 4, 5])
+@pytest.mark.parallel([1, 2, 3, 4, 7])
 def test_permutation_and_shuffle(every_layout: Any, check: Any) -> None:
     for shape in ((7,), (5, 3), (3, 1, 4), (0, 2)):
         data = np.arange(np.prod(shape)).reshape(shape)

@@ -50,10 +50,10 @@ def as_array(x: Any) -> Any:
         If `x` is neither, and offers neither DLPack nor the buffer protocol.
     """
     kind = _kind(x.__class__)
-    if kind == "torch":
-        return x.detach() if x.requires_grad else x
     if kind == "numpy":
         return x
+    if kind == "torch":
+        return x.detach() if x.requires_grad else x
     if hasattr(x, "__dlpack__"):
         if x.__dlpack_device__()[0] == _CPU:
             return np.from_dlpack(x)
@@ -234,8 +234,7 @@ def landing(out: Any, shape: Sequence[int], like: Any, *, wide: bool = False) ->
         target = empty(shape, like)
     else:
         target = as_array(out)
-        same = target.dtype is like.dtype or target.dtype == like.dtype
-        if not same or tuple(target.shape) != tuple(shape):
+        if target.shape != shape or target.dtype != like.dtype:
             raise ValueError(
                 f"out must have shape {tuple(shape)} and dtype {like.dtype}, "
                 f"got {tuple(target.shape)} and {target.dtype}"
