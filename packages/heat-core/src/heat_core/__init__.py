@@ -6,6 +6,9 @@ from heat_core.array.conversion import (
     astype,
     copy,
 )
+from heat_core.array.dlpack import (
+    from_dlpack,
+)
 from heat_core.array.methods import (
     DNDarray,
 )
@@ -116,6 +119,10 @@ from heat_core.indexing.grids import (
     tril_indices,
     triu_indices,
     unravel_index,
+)
+from heat_core.inspection import (
+    __array_api_version__,
+    __array_namespace_info__,
 )
 from heat_core.io import (
     load,
@@ -469,6 +476,8 @@ __all__ = [
     "UniqueAllResult",
     "UniqueCountsResult",
     "UniqueInverseResult",
+    "__array_api_version__",
+    "__array_namespace_info__",
     "__version__",
     "abs",
     "absolute",
@@ -598,6 +607,7 @@ __all__ = [
     "floor_divide",
     "floordiv",
     "fmod",
+    "from_dlpack",
     "from_local",
     "fromfunction",
     "full",

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from heat_core.array import conversion, halo, printing, relayout
+from heat_core.array import conversion, dlpack, halo, printing, relayout
 from heat_core.array.dndarray import DNDarray
 from heat_core.indexing import access, functions
+from heat_core.inspection import array_namespace
 from heat_core.linalg import matmul as products
 from heat_core.ops import (
     arithmetic,
@@ -64,8 +65,11 @@ _COMPARISONS: dict[str, Callable[..., DNDarray]] = {
 
 METHODS: dict[str, Callable[..., Any]] = {
     "__abs__": arithmetic.absolute,
+    "__array_namespace__": array_namespace,
     "__bool__": conversion.to_bool,
     "__complex__": conversion.to_complex,
+    "__dlpack__": dlpack.dlpack,
+    "__dlpack_device__": dlpack.dlpack_device,
     "__float__": conversion.to_float,
     "__getitem__": access.getitem,
     "__index__": conversion.to_index,
@@ -82,7 +86,7 @@ METHODS: dict[str, Callable[..., Any]] = {
         for function in (
             *(relayout.balance, relayout.balance_, relayout.numpy, relayout.redistribute),
             *(relayout.redistribute_, relayout.resplit, relayout.resplit_, relayout.tolist),
-            *(conversion.astype, conversion.copy, conversion.item),
+            *(conversion.astype, conversion.copy, conversion.item, dlpack.to_device),
             *(functions.count_nonzero, functions.fill_diagonal, functions.nonzero, functions.take),
             *(shape.expand_dims, shape.squeeze, shape.swapaxes, shape.transpose),
             *(rearrange.rot90, reshape.flatten, reshape.ravel, reshape.reshape),
