@@ -161,6 +161,6 @@ def canonical_heat_type(obj: object) -> DType:
     if obj is not None:
         try:
             return _BY_NAME[np.dtype(obj).name]  # type: ignore[call-overload]
-        except (TypeError, KeyError):
+        except (TypeError, KeyError, ValueError):
             pass
     raise TypeError(f"{obj!r} is not a data type of heat_core")
