@@ -61,6 +61,9 @@ from heat_core.devices import (
     sanitize_device,
     use_device,
 )
+from heat_core.dispatch.operands import (
+    broadcast_shapes,
+)
 from heat_core.dtypes import (
     DType as datatype,  # noqa: N813 - the public name is that of the original HeAT
 )
@@ -529,6 +532,7 @@ __all__ = [
     "block",
     "bool_",
     "broadcast_arrays",
+    "broadcast_shapes",
     "broadcast_to",
     "bucketize",
     "byte",

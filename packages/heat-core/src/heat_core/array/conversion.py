@@ -9,6 +9,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated
+from heat_core.devices import sanitize_device
 from heat_core.dtypes import canonical_heat_type, isdtype
 
 __all__ = ["astype", "convert", "copy", "item", "to_bool", "to_complex", "to_float", "to_int"]
@@ -63,7 +64,9 @@ def convert(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor.to(dtype)
 
 
-def astype(x: DNDarray, dtype: object, copy: bool = True) -> DNDarray:
+def astype(
+    x: DNDarray, dtype: object, /, copy: bool = True, *, device: object = None
+) -> DNDarray:
     """The array in another type. Local; same layout.
 
     Parameters
@@ -71,9 +74,14 @@ def astype(x: DNDarray, dtype: object, copy: bool = True) -> DNDarray:
     x : DNDarray
     dtype : data type
     copy : bool
-        False: ``x`` itself is returned if it has the type.
+        False: ``x`` itself is returned if it has the type and is on the device.
+    device : {"cpu", "gpu"} or Device, optional
+        Default: that of ``x``.
     """
     target = canonical_heat_type(dtype).torch
+    if device is not None and sanitize_device(device, x.comm) != x.device:
+        where = sanitize_device(device, x.comm).torch_device
+        return wrap(convert(x.larray, target).to(where), x.layout, x.comm)
     if x.larray.dtype is target:
         return wrap(x.larray.clone(), x.layout, x.comm) if copy else x
     return wrap(convert(x.larray, target), x.layout, x.comm)

@@ -99,8 +99,11 @@ def _tensor_of(obj: Any, dtype: object) -> torch.Tensor:
     if isinstance(obj, torch.Tensor) or hasattr(obj, "__array__"):
         tensor = as_tensor(obj)
     else:
-        # Python floats have the default type here, not NumPy's float64.
-        tensor = convert(as_tensor(obj), heat_type_of(_first_scalars(obj)).torch)
+        # Python floats have the default type here, not NumPy's float64; a given type is reached
+        # without a detour over it, which would round.
+        tensor = as_tensor(obj)
+        if dtype is None:
+            tensor = convert(tensor, heat_type_of(_first_scalars(obj)).torch)
     return tensor if dtype is None else convert(tensor, canonical_heat_type(dtype).torch)
 
 

@@ -20,7 +20,9 @@ __all__ = ["flatten", "ravel", "reshape"]
 
 def reshape(
     x: DNDarray,
-    *shape: int | Sequence[int],
+    /,
+    shape: int | Sequence[int],
+    *more: int,
     new_split: int | None = None,
     copy: bool | None = None,
 ) -> DNDarray:
@@ -29,7 +31,7 @@ def reshape(
     Parameters
     ----------
     x : DNDarray
-    *shape : int or tuple of int
+    shape, *more : int or tuple of int
         One extent may be -1.
     new_split : int, optional
         The split axis of the result. Default: that of ``x``, if the number of axes and the extent
@@ -43,7 +45,7 @@ def reshape(
     DNDarray
         With the slabs of ``x``, if no element has to change its rank, else with canonical slabs.
     """
-    extents = _target_shape(x, shape)
+    extents = _target_shape(x, (shape, *more))
     split = _target_split(x, extents, new_split)
     if split == _kept_split(x.layout, extents):
         layout = x.layout if split is None else Layout(extents, split, x.layout.counts)
