@@ -196,6 +196,12 @@ from heat_core.ops.bitwise import (
     left_shift,
     right_shift,
 )
+from heat_core.ops.complex_numbers import (
+    conj,
+    conjugate,
+    imag,
+    real,
+)
 from heat_core.ops.creation import (
     array,
     asarray,
@@ -549,6 +555,8 @@ __all__ = [
     "concat",
     "concatenate",
     "config",
+    "conj",
+    "conjugate",
     "copy",
     "copysign",
     "corrcoef",
@@ -643,6 +651,7 @@ __all__ = [
     "hypot",
     "identity",
     "iinfo",
+    "imag",
     "indices",
     "inf",
     "insert",
@@ -751,6 +760,7 @@ __all__ = [
     "random",
     "ravel",
     "ravel_multi_index",
+    "real",
     "reciprocal",
     "redistribute",
     "remainder",

@@ -100,6 +100,7 @@ def array_namespace(x: DNDarray, /, *, api_version: str | None = None) -> Module
     del x
     if api_version is not None and api_version not in _VERSIONS:
         raise ValueError(
-            f"no version {api_version!r} of the array API standard; there are {', '.join(_VERSIONS)}"
+            f"no version {api_version!r} of the array API standard; known are "
+            f"{', '.join(_VERSIONS)}"
         )
     return sys.modules["heat_core"]

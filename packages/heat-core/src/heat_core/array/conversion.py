@@ -64,9 +64,7 @@ def convert(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor.to(dtype)
 
 
-def astype(
-    x: DNDarray, dtype: object, /, copy: bool = True, *, device: object = None
-) -> DNDarray:
+def astype(x: DNDarray, dtype: object, /, copy: bool = True, *, device: object = None) -> DNDarray:
     """The array in another type. Local; same layout.
 
     Parameters

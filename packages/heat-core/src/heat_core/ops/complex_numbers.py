@@ -1,0 +1,28 @@
+"""Parts of complex numbers."""
+
+from __future__ import annotations
+
+import torch
+
+from heat_core.dispatch.elementwise import Kernel, unary
+
+__all__ = ["conj", "conjugate", "imag", "real"]
+
+
+def _real(x: torch.Tensor) -> torch.Tensor:
+    return x.real.clone() if x.is_complex() else x.clone()
+
+
+def _imag(x: torch.Tensor) -> torch.Tensor:
+    return x.imag.clone() if x.is_complex() else torch.zeros_like(x)
+
+
+def _conj(x: torch.Tensor) -> torch.Tensor:
+    return torch.conj_physical(x) if x.is_complex() else x.clone()
+
+
+real = unary(Kernel("real", _real, carry="wrap"), "Real part; of real numbers a copy.")
+imag = unary(Kernel("imag", _imag, carry="wrap"), "Imaginary part; of real numbers zeros.")
+conj = conjugate = unary(
+    Kernel("conj", _conj, carry="wrap"), "Complex conjugate; of real numbers a copy."
+)
