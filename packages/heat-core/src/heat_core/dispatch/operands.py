@@ -44,6 +44,9 @@ def as_tensor(obj: Any) -> torch.Tensor:
         16 if array.dtype.kind == "c" else 8
     ):
         raise TypeError(f"there are no arrays of {array.dtype}")
+    if array.dtype.char in "qQ":
+        # NumPy's second type of 64 bits, of large Python integers, which torch does not know.
+        array = array.view(np.int64 if array.dtype.kind == "i" else np.uint64)
     if any(step < 0 for step in array.strides) or not array.flags.writeable:
         array = array.copy()
     return torch.from_numpy(array)
