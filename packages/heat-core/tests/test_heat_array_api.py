@@ -255,6 +255,28 @@ def test_dlpack_of_a_distributed_array_is_refused() -> None:
         ht.arange(6, split=0).__dlpack__()
 
 
+@pytest.mark.parallel([1, 3])
+def test_special_values(every_layout: Any) -> None:
+    x1 = np.array([-0.0, 0.0, 5.5, -6.0])
+    for x in every_layout(x1):
+        for divisor in (3.0, -3.0):
+            found = ht.remainder(x, divisor)
+            expected = np.remainder(x1, divisor)
+            np.testing.assert_array_equal(found.numpy(), expected)
+            np.testing.assert_array_equal(ht.signbit(found).numpy(), np.signbit(expected))
+    signs = ht.sign(ht.array([np.nan, -2.0, 0.0])).numpy()
+    np.testing.assert_array_equal(signs, [np.nan, -1, 0])
+
+
+@pytest.mark.parallel([1, 2])
+def test_arrays_within_lists_and_clip_without_limits() -> None:
+    x = ht.arange(4, split=0)
+    gathered = ht.asarray([[x[3], x[0]], [x[1], x[2]]])
+    assert gathered.dtype is ht.int64
+    assert gathered.tolist() == [[3, 0], [1, 2]]
+    assert ht.clip(x).tolist() == x.tolist()
+
+
 @pytest.mark.parallel([1, 2, 3])
 def test_parts_of_complex_numbers_in_every_layout(every_layout: Any, check: Any) -> None:
     z = np.array([[1 + 2j, -3j, 4], [0.5, -1 - 1j, 2j]], dtype=np.complex64)

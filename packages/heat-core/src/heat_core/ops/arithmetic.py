@@ -75,11 +75,20 @@ def _floor_divide(x1: torch.Tensor, x2: torch.Tensor | int) -> torch.Tensor:
 
 
 def _remainder(x1: torch.Tensor, x2: torch.Tensor | int) -> torch.Tensor:
-    return _integer_division(torch.remainder, x1, x2)
+    remainder = _integer_division(torch.remainder, x1, x2)
+    if not remainder.dtype.is_floating_point:
+        return remainder
+    # Zero has the sign of the divisor, too.
+    return torch.where(remainder == 0, torch.copysign(remainder, x2), remainder)
 
 
 def _fmod(x1: torch.Tensor, x2: torch.Tensor | int) -> torch.Tensor:
     return _integer_division(torch.fmod, x1, x2)
+
+
+def _sign(x: torch.Tensor) -> torch.Tensor:
+    sign = torch.sgn(x)
+    return torch.where(torch.isnan(x), x, sign) if x.dtype.is_floating_point else sign
 
 
 def _square(x: torch.Tensor) -> torch.Tensor:
@@ -133,7 +142,7 @@ minimum = binary(
 negative = unary(Kernel("negative", torch.neg, kinds="iufc", carry="wrap"), "Negative.")
 positive = unary(Kernel("positive", _positive, kinds="iufc", carry="wrap"), "A copy.")
 absolute = unary(Kernel("absolute", torch.abs, kinds="iufc"), "Absolute value.")
-sign = unary(Kernel("sign", torch.sgn, kinds="iufc"), "-1, 0 or 1 by sign; of a complex z, z/|z|.")
+sign = unary(Kernel("sign", _sign, kinds="iufc"), "-1, 0 or 1 by sign; of a complex z, z/|z|.")
 square = unary(Kernel("square", _square, carry="wrap"), "Square.")
 sqrt = unary(Kernel("sqrt", torch.sqrt, rule="float"), "Square root.")
 reciprocal = unary(Kernel("reciprocal", torch.reciprocal, rule="float"), "One over the element.")

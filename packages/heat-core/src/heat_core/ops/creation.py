@@ -11,6 +11,7 @@ import torch
 from heat_core.array.axes import normalize_split
 from heat_core.array.conversion import astype, convert
 from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.array.relayout import replicated
 from heat_core.comm import Communicator, sanitize_comm
 from heat_core.devices import sanitize_device
 from heat_core.dispatch.operands import as_tensor
@@ -101,9 +102,10 @@ def _tensor_of(obj: Any, dtype: object) -> torch.Tensor:
     else:
         # Python floats have the default type here, not NumPy's float64; a given type is reached
         # without a detour over it, which would round.
-        tensor = as_tensor(obj)
+        scalars = _first_scalars(obj)
+        tensor = as_tensor(_without_arrays(obj) if _has_arrays(scalars) else obj)
         if dtype is None:
-            tensor = convert(tensor, heat_type_of(_first_scalars(obj)).torch)
+            tensor = convert(tensor, heat_type_of(scalars).torch)
     return tensor if dtype is None else convert(tensor, canonical_heat_type(dtype).torch)
 
 
@@ -114,6 +116,19 @@ def _first_scalars(obj: Any) -> Any:
         nested = [_first_scalars(item) for item in obj if isinstance(item, (list, tuple))]
         return [*kinds.values(), *nested]
     return obj
+
+
+def _has_arrays(obj: Any) -> bool:
+    if isinstance(obj, list):
+        return any(_has_arrays(item) for item in obj)
+    return isinstance(obj, DNDarray)
+
+
+def _without_arrays(obj: Any) -> Any:
+    """``obj`` with arrays as NumPy arrays, which are gathered."""
+    if isinstance(obj, (list, tuple)):
+        return [_without_arrays(item) for item in obj]
+    return replicated(obj).numpy() if isinstance(obj, DNDarray) else obj
 
 
 def _in_order(

@@ -9,7 +9,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.dispatch.elementwise import Kernel, apply, unary
-from heat_core.ops.arithmetic import maximum, minimum
+from heat_core.ops.arithmetic import maximum, minimum, positive
 
 __all__ = ["around", "ceil", "clip", "fix", "floor", "rint", "round", "trunc"]
 
@@ -56,7 +56,7 @@ def clip(
         Takes the result under its own layout.
     """
     if min is None and max is None:
-        raise ValueError("clip needs at least one limit")
+        return positive(x, out=out)
     if min is None:
         return minimum(x, max, out=out)
     if max is None:
