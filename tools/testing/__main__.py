@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tools.testing.array_api import find_suite, run_suite
 from tools.testing.job import JobResult, Options, run_job
 from tools.testing.report import closing_line, print_failures, print_table, totals
 from tools.workspace import ROOT, find_package, packages
@@ -32,7 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds a test may take")
     parser.add_argument("--grace", type=float, default=5.0, help="seconds to follow a failed rank")
     parser.add_argument("--coverage", action="store_true", help="measure coverage as well")
+    parser.add_argument(
+        "--array-api",
+        nargs="?",
+        const="",
+        metavar="PATH",
+        help="run the public array API suite on heat-core instead; default: $ARRAY_API_TESTS",
+    )
     given = parser.parse_args(arguments)
+    if given.array_api is not None:
+        try:
+            return run_suite(find_suite(given.array_api))
+        except LookupError as error:
+            parser.error(str(error.args[0]))
     try:
         targets = _test_paths(given.target)
     except LookupError as error:
