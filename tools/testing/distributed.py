@@ -6,6 +6,7 @@ The public suite of the array API standard takes this module in place of ``heat_
 
 from __future__ import annotations
 
+import builtins
 import functools
 import os
 from collections.abc import Callable
@@ -21,15 +22,17 @@ from heat_core import (  # noqa: F401 - what star-import leaves out
 )
 
 SPLIT = int(os.environ.get("HEAT_CORE_TEST_SPLIT", "0"))
-CREATION = ("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros")
-CREATION += ("empty_like", "full_like", "ones_like", "zeros_like")
+CREATION = (
+    *("arange", "asarray", "empty", "eye", "full", "linspace", "ones", "zeros"),
+    *("empty_like", "full_like", "ones_like", "zeros_like"),
+)
 
 
 def _distributed(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def create(*arguments: Any, **keywords: Any) -> Any:
         array = function(*arguments, **keywords)
-        is_new = not any(array is argument for argument in arguments)
+        is_new = not builtins.any(array is argument for argument in arguments)
         if is_new and array.ndim and array.split is None:
             array.resplit_(SPLIT)
         return array

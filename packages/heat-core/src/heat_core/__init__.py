@@ -34,18 +34,18 @@ from heat_core.config import (
     config,
 )
 from heat_core.constants import (
-    bool,  # noqa: F401 - an attribute, but star-import leaves the builtin alone
+    bool as bool,  # an attribute, but star-import leaves the builtin alone
+)
+from heat_core.constants import (
     byte,
     cdouble,
     cfloat,
     csingle,
     double,
     e,
-    float,  # noqa: F401 - likewise
     float_,
     half,
     inf,
-    int,  # noqa: F401 - likewise
     int_,
     long,
     nan,
@@ -53,6 +53,12 @@ from heat_core.constants import (
     pi,
     short,
     ubyte,
+)
+from heat_core.constants import (
+    float as float,  # likewise
+)
+from heat_core.constants import (
+    int as int,  # likewise
 )
 from heat_core.devices import (
     Device,

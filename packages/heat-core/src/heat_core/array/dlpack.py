@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.utils.dlpack
 
 from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray, wrap
@@ -67,7 +68,7 @@ def from_dlpack(
             raise ValueError("cannot move the array to another device without a copy")
         return astype(moved, moved.dtype, copy=bool(copy) and moved is x)
     comm = sanitize_comm(comm)
-    source = torch.from_dlpack(x)
+    source = torch.utils.dlpack.from_dlpack(x)
     target = source.device if device is None else sanitize_device(device, comm).torch_device
     tensor = source.to(target)
     if copy is False and tensor is not source:
