@@ -13,7 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from tools.testing.array_api import find_suite, run_suite
-from tools.testing.job import JobResult, Options, run_job
+from tools.testing.job import JobResult, Options, run_jobs
+from tools.testing.launch import cores
 from tools.testing.report import closing_line, print_failures, print_table, totals
 from tools.workspace import ROOT, find_package, packages
 
@@ -86,13 +87,19 @@ def _test_paths(targets: Sequence[str]) -> list[str]:
 def _run_all(
     targets: Sequence[str], chosen: Sequence[int] | None, options: Options, console: Console
 ) -> list[JobResult]:
-    """Run one job per number of ranks; the first one tells which others are needed."""
+    """Run one job per number of ranks; the first one tells which others are needed.
+
+    Tests on one process run as one job per target, the largest first and one for each core.
+    """
     results: list[JobResult] = []
     for ranks in chosen or RANKS:
         if not chosen and results and ranks not in results[0].ranks_wanted:
             continue
         console.print(f"on {ranks} ranks" if ranks > 1 else "on 1 process", style="bold")
-        result = run_job(targets, ranks, options)
+        groups = [[target] for target in sorted(targets, key=_size, reverse=True)]
+        result = run_jobs(
+            groups if ranks == 1 else [targets], ranks, options, cores() if ranks == 1 else 1
+        )
         # a file that cannot be collected fails in each job alike; report it once
         known = {test.name for earlier in results for test in earlier.tests}
         tests = tuple(test for test in result.tests if "::" in test.name or test.name not in known)
@@ -101,6 +108,13 @@ def _run_all(
         if options.stop_at_first and totals(results)["failed"]:
             break
     return results
+
+
+def _size(target: str) -> int:
+    """Bytes of test code, as a guess of how long it runs."""
+    path = ROOT / target.partition("::")[0]
+    files = path.glob("test_*.py") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def _report_coverage(targets: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""Run pytest on N ranks, watch it through its records, and end it when it cannot end by itself."""
+"""Run pytest on N ranks, watch it through its records, and end it when it cannot end by itself.
+
+Several jobs can run side by side; each is a pytest session with a folder of records of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from tools.testing.launch import child_environment, launcher
+from tools.testing.launch import child_environment, cores, launcher
 from tools.testing.records import RankLog
 from tools.testing.verdict import Detail, Stop, TestResult, judge, judge_job, why_stop
 from tools.workspace import ROOT
 
-__all__ = ["JobResult", "Options", "run_job"]
+__all__ = ["JobResult", "Options", "run_job", "run_jobs"]
 
 POLL = 0.05
 TAIL = 40
@@ -45,23 +48,80 @@ class JobResult:
     problems: tuple[Detail, ...]
     ranks_wanted: frozenset[int]
 
+    @property
+    def failed(self) -> bool:
+        """Whether a test failed, or something outside the tests."""
+        return bool(self.problems) or any(test.state == "failed" for test in self.tests)
+
 
 def run_job(targets: Sequence[str], ranks: int, options: Options) -> JobResult:
-    """Run the targets' tests for this number of ranks, with rank 0's progress on the terminal."""
-    # a short path: MPI libraries put sockets below it, whose names have 107 characters at most
-    with tempfile.TemporaryDirectory(prefix="hpc-ml-") as name:
-        return _Job(Path(name), ranks, options).run(targets)
+    """Run the targets' tests for this number of ranks as one job."""
+    return run_jobs([targets], ranks, options)
+
+
+def run_jobs(
+    groups: Iterable[Sequence[str]], ranks: int, options: Options, at_once: int = 1
+) -> JobResult:
+    """Run one job for each group of targets, `at_once` of them side by side, and join the results.
+
+    A dot for each finished test goes to the terminal.
+    """
+    waiting = deque(groups)
+    running: list[_Job] = []
+    results: list[JobResult] = []
+    dots = _Dots()
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                running.append(_Job(waiting.popleft(), ranks, options, at_once))
+            for job in running.copy():
+                ended = job.has_ended()
+                dots.show(job.news())
+                if ended:
+                    running.remove(job)
+                    results.append(job.close())
+                    if options.stop_at_first and results[-1].failed:
+                        waiting.clear()
+            time.sleep(POLL if running else 0)
+    finally:
+        for job in running:
+            job.close()
+    return JobResult(
+        ranks,
+        tuple(test for result in results for test in result.tests),
+        tuple(problem for result in results for problem in result.problems),
+        frozenset().union(*(result.ranks_wanted for result in results)),
+    )
+
+
+class _Dots:
+    """The progress on the terminal, in lines of 80 characters whoever writes them."""
+
+    def __init__(self) -> None:
+        self.column = 0
+
+    def show(self, symbols: str) -> None:
+        for symbol in symbols:
+            sys.stdout.write(symbol if self.column % 80 or not self.column else f"\n{symbol}")
+            self.column += 1
+        sys.stdout.flush()
 
 
 class _Job:
-    def __init__(self, folder: Path, ranks: int, options: Options) -> None:
-        self.folder, self.ranks, self.options = folder, ranks, options
-        self.logs = [RankLog(rank, time.monotonic()) for rank in range(ranks)]
+    """One pytest session on some ranks, started on construction."""
 
-    def run(self, targets: Sequence[str]) -> JobResult:
-        environment = child_environment(self.ranks)
+    def __init__(self, targets: Sequence[str], ranks: int, options: Options, at_once: int) -> None:
+        # a short path: MPI libraries put sockets below it, whose names have 107 characters at most
+        self._temporary = tempfile.TemporaryDirectory(prefix="hpc-ml-")
+        self.folder, self.ranks, self.options = Path(self._temporary.name), ranks, options
+        self.logs = [RankLog(rank, time.monotonic()) for rank in range(ranks)]
+        self._shown: set[str] = set()
+        self._stop: Stop | None = None
+        environment = child_environment(ranks)
+        if at_once > 1:
+            environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // at_once)))
         with (self.folder / "launcher.out").open("wb") as output:
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 self._command(targets),
                 cwd=ROOT,
                 env=environment,
@@ -70,12 +130,33 @@ class _Job:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def has_ended(self) -> bool:
+        """Whether the session is over, or has just been given up."""
+        ended = self._process.poll() is not None
+        for log in self.logs:
+            log.update(self.folder)
+        if not ended:
+            self._stop = why_stop(self.logs, time.monotonic(), self.options.grace)
+            if self._stop is not None:
+                self._ask_for_stacks()
+        return ended or self._stop is not None
+
+    def news(self) -> str:
+        """A symbol for each test that rank 0 has finished since the last call."""
+        log = self.logs[0]
+        new = log.finished - self._shown
+        self._shown |= new
+        return "".join("F" if log.failure(t) else "s" if log.skipped(t) else "." for t in new)
+
+    def close(self) -> JobResult:
+        """End what still runs, and judge what is known."""
         try:
-            stop = self._watch(process)
+            self._end(self._process)
+            tests = judge(self.logs, self._stop, self._evidence)
+            problems = judge_job(self.logs, self._stop, self._evidence)
         finally:
-            self._end(process)
-        tests = judge(self.logs, stop, self._evidence)
-        problems = judge_job(self.logs, stop, self._evidence)
+            self._temporary.cleanup()
         wanted = frozenset(n for log in self.logs for n in log.ranks_wanted)
         return JobResult(self.ranks, tuple(tests), problems, wanted)
 
@@ -86,7 +167,7 @@ class _Job:
         pytest = ["-m", "pytest", "-c", str(ROOT / "pyproject.toml")]
         pytest += [f"--rootdir={os.path.commonpath([ROOT, *map(os.path.abspath, targets)])}"]
         plugins = ["-p", "tools.testing.plugin", "-p", "no:cacheprovider", "-p", "no:randomly"]
-        # rank 0's dots only; the runner itself reports
+        # the runner itself reports
         output = ["-qq", "--no-header", "--no-summary", "--tb=short", "--color=no"]
         output += ["--continue-on-collection-errors", "--disable-warnings"]
         chosen = [f"--records={self.folder}", f"--timeout={options.timeout:g}"]
@@ -94,25 +175,6 @@ class _Job:
         chosen += ["--stop-together"] if options.stop_at_first else []
         mpirun = [*launcher(), "-n", str(self.ranks)] if self.ranks > 1 else []
         return [*mpirun, *rank, *coverage, *pytest, *plugins, *output, *chosen, *targets]
-
-    def _watch(self, process: subprocess.Popen[bytes]) -> Stop | None:
-        shown: IO[bytes] | None = None
-        running = True
-        while running:
-            running = process.poll() is None
-            for log in self.logs:
-                log.update(self.folder)
-            if shown is None and (self.folder / "rank0.out").exists():
-                shown = (self.folder / "rank0.out").open("rb")
-            if shown is not None:
-                sys.stdout.write(shown.read().decode(errors="replace"))
-                sys.stdout.flush()
-            stop = why_stop(self.logs, time.monotonic(), self.options.grace) if running else None
-            if stop is not None:
-                self._ask_for_stacks()
-                return stop
-            time.sleep(POLL if running else 0)
-        return None
 
     def _ask_for_stacks(self) -> None:
         for log in self.logs:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["child_environment", "launcher"]
+__all__ = ["child_environment", "cores", "launcher"]
 
 # what a launcher tells its ranks: a nested mpirun must not take itself for one of them
 INHERITED = ("PMI_", "PMIX_", "OMPI_COMM_", "OMPI_UNIVERSE_", "PRTE_LAUNCHED", "HYDI_", "HYDRA_")
@@ -35,6 +35,11 @@ def launcher() -> list[str]:
     if found is None:
         raise FileNotFoundError("no mpirun: `pip install mpich`, or set HPC_ML_MPIRUN")
     return [found]
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def child_environment(ranks: int) -> dict[str, str]:

@@ -103,6 +103,10 @@ class RankLog:
         """The first failed phase of a test."""
         return next((r for r in self.reports.get(test, []) if r.outcome == "failed"), None)
 
+    def skipped(self, test: str) -> bool:
+        """Whether a phase of a test was skipped."""
+        return any(report.outcome == "skipped" for report in self.reports.get(test, []))
+
     def waits(self, test: str) -> bool:
         """Whether the test's own part is over and the rank waits for the others or tears down."""
         phases = {report.phase: report.outcome for report in self.reports.get(test, [])}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.testing.job import Options, run_jobs
 from tools.testing.launch import child_environment
 from tools.workspace import ROOT
 
@@ -193,3 +194,21 @@ def test_a():
             time.sleep(0.05)
         with pytest.raises(ProcessLookupError):
             os.kill(int(file.name), 0)
+
+
+def test_jobs_run_side_by_side_and_their_results_are_joined(tmp_path: Path) -> None:
+    """Each of two tests waits for a file that the other one writes."""
+    groups = []
+    for name, other in (("one", "two"), ("two", "one")):
+        body = f"""
+from pathlib import Path
+def test_{name}():
+    Path({str(tmp_path)!r}, {name!r}).touch()
+    while not Path({str(tmp_path)!r}, {other!r}).exists():
+        time.sleep(0.01)
+"""
+        (tmp_path / f"folder_{name}").mkdir()
+        groups.append([project(tmp_path / f"folder_{name}", body)])
+    result = run_jobs(groups, 1, Options(timeout=20), at_once=2)
+    states = {test.name.rpartition("::")[2]: test.state for test in result.tests}
+    assert (states, result.problems) == ({"test_one": "passed", "test_two": "passed"}, ())
