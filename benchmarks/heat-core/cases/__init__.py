@@ -1,0 +1,28 @@
+"""The rows of the table. A new row is a `Case` in one of these modules."""
+
+from cases import (
+    algebra,
+    elementwise,
+    files,
+    indexing,
+    random_numbers,
+    rearranging,
+    reductions,
+    small,
+    sorting,
+)
+from cases.case import LIBRARIES, Case, Data, File
+
+CASES: tuple[Case, ...] = (
+    *elementwise.CASES,
+    *reductions.CASES,
+    *indexing.CASES,
+    *rearranging.CASES,
+    *sorting.CASES,
+    *random_numbers.CASES,
+    *algebra.CASES,
+    *files.CASES,
+    *small.CASES,
+)
+
+__all__ = ["CASES", "LIBRARIES", "Case", "Data", "File"]

@@ -1,0 +1,119 @@
+"""The workers of one library on some ranks, started once and asked row by row."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+
+from cases.worker import Job, Times
+
+__all__ = ["Crew", "Side", "sides"]
+
+_FOLDER = Path(__file__).parents[1]
+_LIMIT = 120.0  # seconds for one case, after which the workers are replaced
+
+
+@dataclass(frozen=True)
+class Side:
+    """A column of the table: a library on a number of ranks.
+
+    Parameters
+    ----------
+    library : str
+    ranks : int
+    python : str
+        The interpreter that has the library.
+    """
+
+    library: str
+    ranks: int
+    python: str
+
+    @property
+    def name(self) -> str:
+        """The head of the column."""
+        shared = {"numpy": "NumPy", "torch": "torch", "dask": "dask"}
+        return shared.get(self.library, f"{self.library.replace('_', '-')} {self.ranks}")
+
+
+class Crew:
+    """The processes behind a column."""
+
+    def __init__(self, side: Side, launcher: Sequence[str]) -> None:
+        self.side = side
+        self._launcher = launcher
+        self._start()
+
+    def _start(self) -> None:
+        side, key = self.side, secrets.token_bytes(16)
+        with tempfile.TemporaryDirectory() as folder:
+            address = str(Path(folder) / "socket")
+            with Listener(address, "AF_UNIX", backlog=side.ranks, authkey=key) as listener:
+                command = [side.python, "-m", "cases.worker", side.library, address, key.hex()]
+                if side.ranks > 1:
+                    command = [*self._launcher, "-n", str(side.ranks), *command]
+                self._process = subprocess.Popen(command, cwd=_FOLDER, env=_environment(side))
+                self._connections: list[Connection] = [listener.accept() for _ in range(side.ranks)]
+        for connection in self._connections:
+            connection.recv()
+
+    def measure(self, job: Job) -> float | str:
+        """Milliseconds, the median of rounds of which the slowest rank counts; or an error."""
+        for connection in self._connections:
+            connection.send(job)
+        end, answers = time.monotonic() + _LIMIT, list[Times]()
+        for connection in self._connections:
+            if not connection.poll(max(0.0, end - time.monotonic())):
+                self._process.kill()
+                self._process.wait()
+                self._start()
+                return f"no answer within {_LIMIT:.0f} s"
+            answers.append(connection.recv())
+        if errors := [answer.error for answer in answers if answer.error]:
+            return errors[0]
+        slowest: list[float] = list(map(max, zip(*(a.rounds for a in answers), strict=True)))
+        return statistics.median(slowest)
+
+    def stop(self) -> None:
+        """End the processes."""
+        for connection in self._connections:
+            connection.send(None)
+        self._process.wait(30)
+
+
+def _environment(side: Side) -> dict[str, str]:
+    """One thread a rank; torch asks for huge pages, as NumPy does and heat-core by itself."""
+    given = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    if side.library == "torch":
+        given["THP_MEM_ALLOC_ENABLE"] = "1"
+    path = os.pathsep.join([str(_FOLDER), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, **given, "PYTHONPATH": path}
+
+
+def interpreter_has(python: str, module: str) -> bool:
+    """Whether an interpreter can import a module."""
+    command = [python, "-c", f"import {module}"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def sides(ranks: Sequence[int], peers: str) -> tuple[list[Side], list[str]]:
+    """The columns that can be measured here, and remarks about those that can't."""
+    own = sys.executable
+    found, missing = [Side("heat_core", n, own) for n in ranks], []
+    found += [Side("numpy", 1, own), Side("torch", 1, own)]
+    for library, module, numbers in (("dask", "dask.array", (1,)), ("original", "heat", ranks)):
+        python = next((p for p in (peers, own) if p and interpreter_has(p, module)), None)
+        if python is None:
+            missing.append(f"{library}: no module {module} here nor in --peers, left out")
+        else:
+            found += [Side(library, n, python) for n in numbers]
+    return found, missing
