@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 
 from heat_core.array.axes import normalize_split
-from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_layout
-from heat_core.comm import sanitize_comm
-from heat_core.devices import sanitize_device
-from heat_core.dtypes import DType, canonical_heat_type, float32
-from heat_core.layout import Layout, canonical_layout, displacements
+from heat_core.dtypes import canonical_heat_type, float32
+from heat_core.io.csv_parser import CsvParser
+from heat_core.io.slabs import PathLike, files_in, placement
+from heat_core.layout import Layout, displacements
+from heat_core.ops.joining import concatenate
 from mpi_utils import collective
 
-__all__ = ["load_csv"]
+__all__ = ["load_csv", "load_csv_from_folder"]
 
 _SCAN_BYTES = 1 << 16
+_PIECE_BYTES = 8 << 20
 
 
 def load_csv(
-    path: str | os.PathLike[str],
+    path: PathLike,
     header_lines: int = 0,
     sep: str = ",",
     dtype: object = float32,
@@ -73,30 +73,29 @@ def load_csv(
     OSError
         On all ranks, if the file cannot be read.
     """
-    comm = sanitize_comm(comm)
-    chosen = canonical_heat_type(dtype)
-    where = sanitize_device(device, comm).torch_device
-    split = normalize_split(split, 2)
-    columns = None if usecols is None else np.atleast_1d(usecols).tolist()
+    place = placement(dtype, normalize_split(split, 2), device, comm)
+    comm = place.comm
+    columns = None if usecols is None else tuple(np.atleast_1d(usecols).tolist())
+    kind = canonical_heat_type(dtype).numpy or np.dtype(np.float32)
+    parser = CsvParser(kind, sep, encoding, columns, comment)
     with collective(comm):
-        block, start = _read_share(path, header_lines, comm.rank, comm.size)
-        rows = _parse(block, start, path, chosen, sep, encoding, columns, comment)
+        rows = _read_share(path, header_lines, comm.rank, comm.size, parser)
     counts, n_columns = _agree_on_shape(rows, comm)
-    local = torch.from_numpy(rows.reshape(rows.shape[0], n_columns))
-    local = local.to(device=where, dtype=chosen.torch)
     layout = Layout((sum(counts), n_columns), 0, counts)
-    target = canonical_layout(layout.gshape, split, comm.size)
-    balanced = to_layout(wrap(local, layout, comm), layout.canonical())
-    return to_layout(balanced, target)
+    x = place.put(rows.reshape(rows.shape[0], n_columns), layout)
+    del rows  # exchanges need memory, too
+    return to_layout(x, place.layout(x.shape))
 
 
 def _read_share(
-    path: str | os.PathLike[str], header_lines: int, rank: int, n_ranks: int
-) -> tuple[bytes, int]:
-    """The complete lines of this rank, and the byte at which they start.
+    path: PathLike, header_lines: int, rank: int, n_ranks: int, parse: CsvParser
+) -> np.ndarray[Any, Any]:
+    """The numbers of this rank's lines.
 
-    The data bytes are cut evenly; a line belongs to the range in which it starts.
+    The data bytes are cut evenly; a line belongs to the range in which it starts. Text needs
+    several times the memory of its numbers, so it is parsed in pieces.
     """
+    pieces = []
     with Path(path).open("rb") as file:
         for _ in range(header_lines):
             file.readline()
@@ -104,11 +103,25 @@ def _read_share(
         data_bytes = file.seek(0, os.SEEK_END) - data_start
         cuts = [data_start + data_bytes * r // n_ranks for r in (rank, rank + 1)]
         start, stop = (_line_start(file, cut, data_start) for cut in cuts)
-        file.seek(start)
-        return file.read(stop - start), start
+        while start < stop:
+            end = stop if start + _PIECE_BYTES >= stop else _line_start(file, start + _PIECE_BYTES)
+            file.seek(start)
+            block = file.read(end - start)
+            try:
+                pieces.append(parse(block))
+            except ValueError as error:
+                file.seek(0)
+                first_line = file.read(start).count(b"\n") + 1
+                raise ValueError(
+                    f"{os.fspath(path)}, in the lines from {first_line} on, counted from there: "
+                    f"{error}"
+                ) from error
+            start = end
+    filled = [piece for piece in pieces if len(piece)]
+    return np.concatenate(filled) if len(filled) > 1 else (filled or [parse(b"")])[0]
 
 
-def _line_start(file: BinaryIO, position: int, data_start: int) -> int:
+def _line_start(file: BinaryIO, position: int, data_start: int = 0) -> int:
     """Start of the first line that starts at or after ``position``."""
     if position <= data_start:
         return data_start
@@ -118,38 +131,6 @@ def _line_start(file: BinaryIO, position: int, data_start: int) -> int:
         if newline >= 0:
             return file.tell() - len(chunk) + newline + 1
     return file.tell()
-
-
-def _parse(
-    block: bytes,
-    start: int,
-    path: str | os.PathLike[str],
-    dtype: DType,
-    sep: str,
-    encoding: str,
-    columns: list[int] | None,
-    comment: str | None,
-) -> np.ndarray[Any, Any]:
-    """(lines, columns) of numbers; (0, 0) of no lines."""
-    text = block.decode(encoding)
-    if not text.strip():
-        return np.empty((0, 0), dtype.numpy or np.float32)
-    try:
-        return np.loadtxt(
-            io.StringIO(text, newline=None),
-            dtype=dtype.numpy or np.float32,
-            delimiter=sep,
-            usecols=columns,
-            comments=comment,
-            quotechar='"',
-            ndmin=2,
-        )
-    except ValueError as error:
-        with Path(path).open("rb") as file:
-            first_line = file.read(start).count(b"\n") + 1
-        raise ValueError(
-            f"{os.fspath(path)}, in the lines from {first_line} on, counted from there: {error}"
-        ) from error
 
 
 def _agree_on_shape(rows: np.ndarray[Any, Any], comm: Any) -> tuple[tuple[int, ...], int]:
@@ -166,3 +147,36 @@ def _agree_on_shape(rows: np.ndarray[Any, Any], comm: Any) -> tuple[tuple[int, .
         )
         raise ValueError(f"lines differ in their number of columns: {listed}")
     return counts, widths.pop() if widths else 0
+
+
+def load_csv_from_folder(
+    path: PathLike,
+    dtype: object = float32,
+    split: int | None = None,
+    device: object = None,
+    comm: Any = None,
+    func: Callable[[DNDarray], DNDarray] | None = None,
+    **options: Any,
+) -> DNDarray:
+    """Concatenate the ``.csv`` files of a folder along axis 0, sorted by name. Collective.
+
+    Parameters
+    ----------
+    path : str or path
+        The folder.
+    dtype, split, device, comm
+        As for ``load_csv``.
+    func : callable, optional
+        Applied to the array of each file, which is split along axis 0.
+    **options
+        For ``load_csv``.
+    """
+    place = placement(dtype, split, device, comm)
+    comm = place.comm
+    with collective(comm):
+        files = files_in(path, ".csv")
+    parts = [
+        load_csv(file, dtype=dtype, split=0, device=device, comm=comm, **options) for file in files
+    ]
+    whole = concatenate([part if func is None else func(part) for part in parts], axis=0)
+    return to_layout(whole, place.layout(whole.shape))

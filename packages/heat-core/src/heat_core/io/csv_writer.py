@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,16 @@ import numpy as np
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_layout, to_numpy
-from heat_core.comm import sanitize_comm
-from heat_core.dtypes import float32
-from heat_core.io.csv import load_csv
+from heat_core.io.slabs import PathLike
 from heat_core.layout import canonical_layout
-from heat_core.ops.joining import concatenate
 from mpi_utils import collective
 
-__all__ = ["load_csv_from_folder", "save_csv"]
+__all__ = ["save_csv"]
 
 
 def save_csv(
     data: DNDarray,
-    path: str | os.PathLike[str],
+    path: PathLike,
     header_lines: Iterable[str] | None = None,
     sep: str = ",",
     decimals: int = -1,
@@ -80,37 +76,3 @@ def _formatted(rows: np.ndarray[Any, Any], sep: str, decimals: int) -> str:
     else:
         fields = table.astype(str).tolist()
     return "".join(f"{sep.join(row)}\n" for row in fields)
-
-
-def load_csv_from_folder(
-    path: str | os.PathLike[str],
-    dtype: object = float32,
-    split: int | None = None,
-    device: object = None,
-    comm: Any = None,
-    func: Callable[[DNDarray], DNDarray] | None = None,
-    **options: Any,
-) -> DNDarray:
-    """Concatenate the ``.csv`` files of a folder along axis 0, sorted by name. Collective.
-
-    Parameters
-    ----------
-    path : str or path
-        The folder.
-    dtype, split, device, comm
-        As for ``load_csv``.
-    func : callable, optional
-        Applied to the array of each file, which is split along axis 0.
-    **options
-        For ``load_csv``.
-    """
-    comm = sanitize_comm(comm)
-    with collective(comm):
-        files = sorted(file for file in Path(path).iterdir() if file.suffix == ".csv")
-        if not files:
-            raise FileNotFoundError(f"there are no .csv files in {os.fspath(path)}")
-    parts = [
-        load_csv(file, dtype=dtype, split=0, device=device, comm=comm, **options) for file in files
-    ]
-    whole = concatenate([part if func is None else func(part) for part in parts], axis=0)
-    return to_layout(whole, canonical_layout(whole.shape, split, comm.size))

@@ -11,7 +11,10 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.io.csv import load_csv
 from heat_core.io.csv_writer import save_csv
 from heat_core.io.hdf5 import load_hdf5, save_hdf5
+from heat_core.io.netcdf import load_netcdf, save_netcdf
 from heat_core.io.npy import load_npy, load_npz, save_npy
+from heat_core.io.parquet import load_parquet
+from heat_core.io.zarr import load_zarr, save_zarr
 
 __all__ = ["load", "save"]
 
@@ -22,32 +25,50 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     ".txt": load_csv,
     ".h5": load_hdf5,
     ".hdf5": load_hdf5,
+    ".nc": load_netcdf,
+    ".nc4": load_netcdf,
     ".npy": load_npy,
     ".npz": load_npz,
+    ".parquet": load_parquet,
+    ".zarr": load_zarr,
 }
 _SAVERS: dict[str, Callable[..., None]] = {
     ".csv": save_csv,
     ".txt": save_csv,
     ".h5": save_hdf5,
     ".hdf5": save_hdf5,
+    ".nc": save_netcdf,
+    ".nc4": save_netcdf,
     ".npy": save_npy,
+    ".zarr": save_zarr,
 }
 
 
 def load(path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
-    """Read a file by its extension. Collective.
+    """Read a file by its extension, with the arguments of the reader. Collective.
 
-    ``.csv`` and ``.txt``: ``load_csv``, ``.h5`` and ``.hdf5``: ``load_hdf5``, ``.npy``:
-    ``load_npy``, ``.npz``: ``load_npz``, which returns several arrays.
+    ``.csv`` and ``.txt``: ``load_csv``, ``.h5`` and ``.hdf5``: ``load_hdf5``, ``.nc`` and ``.nc4``:
+    ``load_netcdf``, ``.npy``: ``load_npy``, ``.npz``: ``load_npz``, which returns several arrays,
+    ``.parquet``: ``load_parquet``, ``.zarr``: ``load_zarr``.
+
+    Raises
+    ------
+    ValueError
+        For any other extension.
     """
     return _by_extension(path, _LOADERS)(path, *args, **kwargs)
 
 
 def save(data: DNDarray, path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-    """Write an array to a file, by its extension. Collective.
+    """Write an array to a file, by its extension, with the arguments of the writer. Collective.
 
-    ``.csv`` and ``.txt``: ``save_csv``, ``.h5`` and ``.hdf5``: ``save_hdf5``, ``.npy``:
-    ``save_npy``.
+    ``.csv`` and ``.txt``: ``save_csv``, ``.h5`` and ``.hdf5``: ``save_hdf5``, ``.nc`` and ``.nc4``:
+    ``save_netcdf``, ``.npy``: ``save_npy``, ``.zarr``: ``save_zarr``.
+
+    Raises
+    ------
+    ValueError
+        For any other extension.
     """
     _by_extension(path, _SAVERS)(data, path, *args, **kwargs)
 

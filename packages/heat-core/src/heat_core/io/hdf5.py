@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-from types import ModuleType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from heat_core.array.axes import normalize_split
-from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_numpy
-from heat_core.comm import sanitize_comm
-from heat_core.devices import sanitize_device
-from heat_core.dispatch.operands import as_tensor
 from heat_core.dtypes import canonical_heat_type
-from heat_core.layout import Layout, canonical_layout
+from heat_core.io.backends import require
+from heat_core.io.slabs import (
+    PathLike,
+    Slices,
+    Stored,
+    files_in,
+    placement,
+    read_joined,
+    read_slab,
+)
 from mpi_utils import collective
 
-__all__ = ["load_hdf5", "save_hdf5", "supports_hdf5"]
+__all__ = ["load_hdf5", "load_multiple_hdf5", "save_hdf5"]
 
 _MODES = ("w", "a", "r+")
 
 
-def supports_hdf5() -> bool:
-    """Whether h5py is installed. Local."""
-    return importlib.util.find_spec("h5py") is not None
-
-
-def _h5py() -> ModuleType:
-    try:
-        import h5py  # type: ignore[import-untyped, unused-ignore]
-    except ImportError as error:
-        raise ImportError("HDF5 files need h5py: pip install 'heat-core[hdf5]'") from error
-    return h5py  # type: ignore[no-any-return, unused-ignore]
+@contextmanager
+def _opened(path: PathLike, dataset: str) -> Iterator[Stored]:
+    with require("h5py").File(path, "r") as file:
+        yield file[dataset]
 
 
 def load_hdf5(
-    path: str | os.PathLike[str],
+    path: PathLike,
     dataset: str,
     dtype: object = None,
-    slices: tuple[slice | None, ...] | None = None,
+    slices: Slices = None,
     split: int | None = None,
     device: object = None,
     comm: Any = None,
@@ -68,44 +63,54 @@ def load_hdf5(
     OSError, KeyError
         On all ranks, if there is no such file or dataset.
     """
-    comm = sanitize_comm(comm)
-    where = sanitize_device(device, comm).torch_device
-    target = None if dtype is None else canonical_heat_type(dtype).torch
-    with collective(comm):
-        h5py = _h5py()
-        with h5py.File(path, "r") as file:
-            source = file[dataset]
-            ranges = _ranges(slices, source.shape)
-            shape = tuple(len(positions) for positions in ranges)
-            layout = canonical_layout(shape, normalize_split(split, len(shape)), comm.size)
-            parts = zip(ranges, layout.slices(comm.rank), strict=True)
-            block = source[tuple(_as_slice(positions[part]) for positions, part in parts)]
-        local = as_tensor(np.asarray(block)).to(device=where, dtype=target)
-    return wrap(local, layout, comm)
+    place = placement(dtype, split, device, comm)
+    with collective(place.comm), _opened(path, dataset) as source:
+        return read_slab(source, place, slices)
 
 
-def _ranges(slices: tuple[slice | None, ...] | None, shape: tuple[int, ...]) -> list[range]:
-    """The positions to read, by axis."""
-    given = () if slices is None else slices
-    if len(given) > len(shape):
-        raise ValueError(f"{len(given)} slices for a dataset with {len(shape)} axes")
-    filled = [*given, *(None,) * (len(shape) - len(given))]
-    ranges = [
-        range(*(part or slice(None)).indices(extent))
-        for part, extent in zip(filled, shape, strict=True)
-    ]
-    if any(positions.step < 0 for positions in ranges):
-        raise ValueError("slices of a dataset need positive steps")
-    return ranges
+def load_multiple_hdf5(
+    folder: PathLike,
+    dataset: str,
+    dtype: object = None,
+    sorting_func: Callable[[list[Path]], list[Path]] | None = None,
+    split: int | None = 0,
+    device: object = None,
+    comm: Any = None,
+) -> DNDarray:
+    """Concatenate a dataset of all HDF5 files of a folder along axis 0. Collective.
 
+    Rows are distributed, not files: the slabs are canonical.
 
-def _as_slice(positions: range) -> slice:
-    return slice(positions.start, max(positions.start, positions.stop), positions.step)
+    Parameters
+    ----------
+    folder : str or path
+        Its files that end in ``.h5`` or ``.hdf5`` are read.
+    dataset : str
+        Name of the dataset in each file.
+    dtype : data type, optional
+        Default: the one to which NumPy promotes those of the files.
+    sorting_func : callable, optional
+        Orders the list of paths. Default: by name.
+    split : int or None
+    device : {"cpu", "gpu"} or Device, optional
+    comm : Communicator, optional
+
+    Raises
+    ------
+    OSError, KeyError, ValueError
+        On all ranks, if a file or dataset is missing, or the shapes do not fit.
+    """
+    place = placement(dtype, split, device, comm)
+    with collective(place.comm):
+        files = files_in(folder, ".h5", ".hdf5")
+        if sorting_func is not None:
+            files = list(sorting_func(files))
+    return read_joined(files, lambda file: _opened(file, dataset), place)
 
 
 def save_hdf5(
     data: DNDarray,
-    path: str | os.PathLike[str],
+    path: PathLike,
     dataset: str,
     mode: str = "w",
     dtype: object = None,
@@ -135,7 +140,7 @@ def save_hdf5(
     if kind is None:
         raise TypeError("HDF5 has no bfloat16: pass another dtype")
     with collective(comm):
-        h5py = _h5py()
+        h5py = require("h5py")
         if comm.rank == 0:
             with h5py.File(path, mode) as file:
                 file.create_dataset(dataset, data.shape, kind, **create_options)
@@ -143,16 +148,5 @@ def save_hdf5(
         # The file is closed between turns: without MPI-IO only one rank may have it open to write.
         with collective(comm):
             if comm.rank == writer and data.lnumel:
-                _write_slab(h5py, path, dataset, data.larray, data.layout, writer)
-
-
-def _write_slab(
-    h5py: ModuleType,
-    path: str | os.PathLike[str],
-    dataset: str,
-    local: torch.Tensor,
-    layout: Layout,
-    rank: int,
-) -> None:
-    with h5py.File(path, "r+") as file:
-        file[dataset][layout.slices(rank) or ()] = to_numpy(local)
+                with h5py.File(path, "r+") as file:
+                    file[dataset][data.layout.slices(writer)] = to_numpy(data.larray)

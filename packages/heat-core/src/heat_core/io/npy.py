@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-from heat_core.array.axes import normalize_split
-from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_layout
-from heat_core.comm import Communicator, sanitize_comm
-from heat_core.devices import sanitize_device
-from heat_core.dispatch.operands import as_tensor
-from heat_core.dtypes import canonical_heat_type
+from heat_core.comm import Communicator
+from heat_core.io.npy_stream import NpyStream
+from heat_core.io.slabs import PathLike, files_in, placement, read_joined, read_slab
 from heat_core.layout import canonical_layout
 from mpi_utils import collective
 
-__all__ = ["load_npy", "load_npy_from_path", "load_npz", "save_npy"]
-
-PathLike = str | os.PathLike[str]
+__all__ = ["load_npy", "load_npy_from_path", "load_npz", "save_npy", "write_slab"]
 
 
-def _placed(
-    source: np.ndarray[Any, Any], split: int | None, dtype: object, device: object, comm: Any
-) -> DNDarray:
-    """The slab of this rank of an array in a file or in memory."""
-    layout = canonical_layout(source.shape, normalize_split(split, source.ndim), comm.size)
-    local = as_tensor(np.array(source[layout.slices(comm.rank)], order="C"))
-    target = None if dtype is None else canonical_heat_type(dtype).torch
-    return wrap(local.to(sanitize_device(device, comm).torch_device, target), layout, comm)
-
-
-def _mapped(path: PathLike) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+@contextmanager
+def _opened(path: PathLike) -> Iterator[NpyStream]:
+    with Path(path).open("rb") as file:
+        yield NpyStream(file)
 
 
 def load_npy(
@@ -63,9 +52,9 @@ def load_npy(
     OSError, ValueError
         On all ranks, if there is no such file, or it is no array of numbers.
     """
-    comm = sanitize_comm(comm)
-    with collective(comm):
-        return _placed(_mapped(path), split, dtype, device, comm)
+    place = placement(dtype, split, device, comm)
+    with collective(place.comm), _opened(path) as source:
+        return read_slab(source, place)
 
 
 def load_npz(
@@ -77,11 +66,15 @@ def load_npz(
 ) -> dict[str, DNDarray]:
     """Read all arrays of a ``.npz`` file; parameters as for ``load_npy``. Collective.
 
-    Replicating, one array at a time: the archive has to be read from the start.
+    Each rank keeps its slabs only, but has to decompress what stands before them.
     """
-    comm = sanitize_comm(comm)
-    with collective(comm), np.load(path, allow_pickle=False) as archive:
-        return {name: _placed(archive[name], split, dtype, device, comm) for name in archive.files}
+    place = placement(dtype, split, device, comm)
+    arrays = {}
+    with collective(place.comm), zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as stream:
+                arrays[name.removesuffix(".npy")] = read_slab(NpyStream(stream), place)
+    return arrays
 
 
 def load_npy_from_path(
@@ -109,29 +102,10 @@ def load_npy_from_path(
     OSError, ValueError
         On all ranks, if the folder has no such files, or their shapes do not fit.
     """
-    comm = sanitize_comm(comm)
-    with collective(comm):
-        files = sorted(file for file in Path(path).iterdir() if file.suffix == ".npy")
-        if not files:
-            raise FileNotFoundError(f"there are no .npy files in {os.fspath(path)}")
-        parts = [_mapped(file) for file in files]
-        if parts[0].ndim == 0 or len({part.shape[1:] for part in parts}) > 1:
-            shapes = {file.name: part.shape for file, part in zip(files, parts, strict=True)}
-            raise ValueError(f"shapes must agree but for axis 0: {shapes}")
-        shape = (sum(len(part) for part in parts), *parts[0].shape[1:])
-        layout = canonical_layout(shape, normalize_split(split, len(shape)), comm.size)
-        rows, *rest = layout.slices(comm.rank)
-        local = np.empty(layout.lshape(comm.rank), np.result_type(*parts))
-        start = 0
-        for part in parts:
-            low, high = max(rows.start, start), min(rows.stop, start + len(part))
-            if low < high:
-                block = part[(slice(low - start, high - start), *rest)]
-                local[low - rows.start : high - rows.start] = block
-            start += len(part)
-        tensor = as_tensor(local)
-        target = None if dtype is None else canonical_heat_type(dtype).torch
-        return wrap(tensor.to(sanitize_device(device, comm).torch_device, target), layout, comm)
+    place = placement(dtype, split, device, comm)
+    with collective(place.comm):
+        files = files_in(path, ".npy")
+    return read_joined(files, _opened, place)
 
 
 def save_npy(x: DNDarray, path: PathLike) -> None:

@@ -1,0 +1,94 @@
+"""A part of an array in NumPy's file format, read from a stream without the rest.
+
+A file that is mapped into memory would do, too, but counts every page that it has touched: a slab
+of columns would seem to need the memory of the whole file. A stream also reads archives.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+__all__ = ["NpyStream"]
+
+_BLOCK_BYTES = 8 << 20
+
+
+class NpyStream:
+    """The array whose file starts at the position of a stream.
+
+    Parameters
+    ----------
+    stream : binary file
+        Seekable.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or its elements are Python objects.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        version = npy_format.read_magic(stream)
+        read = npy_format.read_array_header_1_0
+        if version > (1, 0):
+            read = npy_format.read_array_header_2_0
+        self.shape, self._is_transposed, self.dtype = read(stream)
+        if self.dtype.hasobject:
+            raise ValueError("arrays of Python objects are not read")
+        self._stream, self._start = stream, stream.tell()
+
+    def __getitem__(self, key: Sequence[slice]) -> np.ndarray[Any, Any]:
+        """The part between two positions of each axis."""
+        shape = self.shape
+        parts = [slice(*part.indices(n)) for part, n in zip(key, shape, strict=True)]
+        if self._is_transposed:
+            shape, parts = shape[::-1], parts[::-1]
+        out = np.empty([part.stop - part.start for part in parts], self.dtype)
+        self._stream.seek(self._start)
+        if out.size:
+            # The part of an array without axes is that of its only row.
+            _fill(self._stream, out[None], [slice(0, 1), *parts], (1, *shape))
+        return out.T if self._is_transposed else out
+
+
+def _fill(
+    stream: IO[bytes], out: np.ndarray[Any, Any], key: list[slice], shape: tuple[int, ...]
+) -> None:
+    """Read the part ``key`` of the array at the stream's position; leave the stream at its end."""
+    rows, *rest = key
+    row_bytes = out.itemsize * math.prod(shape[1:])
+    stream.seek(rows.start * row_bytes, os.SEEK_CUR)
+    at_once = max(1, _BLOCK_BYTES // row_bytes)
+    if out.shape[1:] == shape[1:]:
+        _read(stream, out)
+    elif row_bytes > _BLOCK_BYTES:
+        for row in out:
+            _fill(stream, row, rest, shape[1:])
+    else:
+        buffer = np.empty((min(at_once, len(out)), *shape[1:]), out.dtype)
+        for start in range(0, len(out), at_once):
+            block = buffer[: len(out) - start]
+            _read(stream, block)
+            out[start : start + at_once] = block[(slice(None), *rest)]
+    stream.seek((shape[0] - rows.stop) * row_bytes, os.SEEK_CUR)
+
+
+def _read(stream: IO[bytes], out: np.ndarray[Any, Any]) -> None:
+    """Fill contiguous memory from the stream."""
+    target = out.reshape(-1).view(np.uint8)
+    for start in range(0, target.size, _BLOCK_BYTES):
+        block = stream.read(min(_BLOCK_BYTES, target.size - start))
+        if len(block) < min(_BLOCK_BYTES, target.size - start):
+            raise ValueError("the file ends before the array does")
+        target[start : start + len(block)] = np.frombuffer(block, np.uint8)
