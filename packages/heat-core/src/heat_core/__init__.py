@@ -12,6 +12,10 @@ from heat_core.array.dlpack import (
 from heat_core.array.methods import (
     DNDarray,
 )
+from heat_core.array.partition import (
+    from_partition_dict,
+    from_partitioned,
+)
 from heat_core.array.printing import (
     get_printoptions,
     global_printing,
@@ -66,6 +70,10 @@ from heat_core.devices import (
     get_device,
     sanitize_device,
     use_device,
+)
+from heat_core.diagnostics import (
+    info,
+    memory_usage,
 )
 from heat_core.dispatch.operands import (
     broadcast_shapes,
@@ -302,6 +310,13 @@ from heat_core.ops.logical import (
     logical_xor,
     signbit,
 )
+from heat_core.ops.mapping import (
+    apply_along_axis,
+    apply_over_axes,
+    piecewise,
+    vectorize,
+    vmap,
+)
 from heat_core.ops.moments import (
     Moments,
     kurtosis,
@@ -513,6 +528,8 @@ __all__ = [
     "allclose",
     "any",
     "append",
+    "apply_along_axis",
+    "apply_over_axes",
     "arange",
     "arccos",
     "arccosh",
@@ -637,6 +654,8 @@ __all__ = [
     "fmod",
     "from_dlpack",
     "from_local",
+    "from_partition_dict",
+    "from_partitioned",
     "fromfunction",
     "full",
     "full_like",
@@ -670,6 +689,7 @@ __all__ = [
     "imag",
     "indices",
     "inf",
+    "info",
     "insert",
     "int8",
     "int16",
@@ -728,6 +748,7 @@ __all__ = [
     "maximum",
     "mean",
     "median",
+    "memory_usage",
     "meshgrid",
     "min",
     "minimum",
@@ -765,6 +786,7 @@ __all__ = [
     "percentile",
     "permute_dims",
     "pi",
+    "piecewise",
     "pos",
     "positive",
     "pow",
@@ -868,6 +890,8 @@ __all__ = [
     "use_device",
     "vander",
     "var",
+    "vectorize",
+    "vmap",
     "vsplit",
     "vstack",
     "where",

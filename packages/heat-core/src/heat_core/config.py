@@ -21,6 +21,8 @@ class Config:
         ``"float32"`` or ``"float64"``: the type of floating-point results of integers.
     replicate_bytes : int
         Up to this size an operand may be copied to every rank if that saves messages.
+    implicit_gather_bytes : int
+        Up to this size ``numpy.asarray`` gathers a distributed array.
     auto_balance_threshold : float or None
         Results of slicing are rebalanced when the largest slab exceeds the mean by this factor;
         None: never.
@@ -28,6 +30,7 @@ class Config:
 
     default_dtype: str = "float32"
     replicate_bytes: int = 256 << 20
+    implicit_gather_bytes: int = 256 << 20
     auto_balance_threshold: float | None = None
 
     @contextmanager

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mpi_utils import blockwise, operations
-from mpi_utils.debug import Fingerprints, watchdog
+from mpi_utils.debug import Fingerprints, verified, watchdog
 from mpi_utils.largecount import is_too_large, pieces
 from mpi_utils.operations import Call
 from mpi_utils.requests import Request
@@ -77,6 +77,11 @@ class Communicator:
     True
     """
 
+    #: The package of a derived class stands before this one. ``<PACKAGE>_DEBUG`` and
+    #: ``<PACKAGE>_TIMEOUT`` of the first that sets them count, and frames of these packages are
+    #: not call sites.
+    packages: tuple[str, ...] = ("mpi_utils",)
+
     def __init__(self, comm: Any = None, *, duplicate: bool = True) -> None:
         comm = load_mpi().COMM_WORLD if comm is None else comm
         self._adopt(comm.Dup() if duplicate else comm, owned=duplicate)
@@ -84,12 +89,12 @@ class Communicator:
         self._root = self
 
     def _adopt(self, handle: Any, *, owned: bool) -> None:
-        self.handle = handle
         self.rank: int = handle.Get_rank()
         self.size: int = handle.Get_size()
-        self._timeout = float(os.environ.get("MPI_UTILS_TIMEOUT", "0"))
-        debug = os.environ.get("MPI_UTILS_DEBUG", "0") not in {"", "0"}
-        self._fingerprints = Fingerprints(handle) if debug else None
+        self._timeout = float(self._setting("TIMEOUT"))
+        debug = self._setting("DEBUG") != "0"
+        self._fingerprints = Fingerprints(handle, self.packages) if debug else None
+        self.handle = verified(handle, self.verify) if debug else handle
         self._methods = {
             name: (getattr(handle, name.capitalize()), getattr(handle, f"I{name}"))
             for name in _OPERATIONS
@@ -98,6 +103,11 @@ class Communicator:
         self._segmented = not has_large_counts()
         if owned:
             _open.append(self)
+
+    def _setting(self, name: str) -> str:
+        """The environment's setting, "0" if there is none."""
+        values = (os.environ.get(f"{package.upper()}_{name}") for package in self.packages)
+        return next((value for value in values if value), "0")
 
     def __repr__(self) -> str:
         return f"Communicator(rank={self.rank}, size={self.size})"
@@ -115,7 +125,7 @@ class Communicator:
         handle = self.handle.Split(load_mpi().UNDEFINED if color is None else color, key)
         if handle == load_mpi().COMM_NULL:
             return None
-        part = Communicator.__new__(Communicator)
+        part = type(self).__new__(type(self))
         part._adopt(handle, owned=True)
         part.counters, part._root = self.counters, self._root
         return part

@@ -15,6 +15,10 @@ from mpi_utils.errors import CollectiveMismatchError, per_rank_table
 
 _LENGTH = 512  # bytes of a fingerprint on the wire; longer ones are cut
 _SEPARATOR = "\x1f"
+_OF_OBJECTS = (
+    *("allgather", "allreduce", "alltoall", "bcast", "exscan", "gather", "reduce", "scan"),
+    "scatter",
+)
 
 
 class Fingerprints:
@@ -27,15 +31,18 @@ class Fingerprints:
     ----------
     handle : mpi4py.MPI.Comm
         Duplicated, which is collective, so that a mismatch can't disturb the operations themselves.
+    packages : tuple of str
+        Whose own frames are no call sites.
     """
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, packages: tuple[str, ...]) -> None:
         self._handle = handle.Dup()
+        self._packages = packages
 
     def post(self, name: str, signature: tuple[Any, ...]) -> Callable[[], None]:
         """Start comparing; the result waits for the other ranks and raises on a mismatch."""
         what = name if not signature else f"{name}{tuple(map(_plain, signature))}"
-        text = f"{what[: _LENGTH // 2]}{_SEPARATOR}{_call_site()}".encode()[:_LENGTH]
+        text = f"{what[: _LENGTH // 2]}{_SEPARATOR}{_call_site(self._packages)}".encode()[:_LENGTH]
         mine = np.frombuffer(text.ljust(_LENGTH), np.uint8)
         everyone = np.empty((self._handle.Get_size(), _LENGTH), np.uint8)
         request = self._handle.Iallgather(mine, everyone)
@@ -60,12 +67,29 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, tuple) else str(value)
 
 
-def _call_site() -> str:
-    """File and line of the innermost frame outside this package."""
+def _call_site(packages: tuple[str, ...]) -> str:
+    """File and line of the innermost frame outside the packages."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "mpi_utils":
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in packages:
         frame = frame.f_back
     return f"{frame.f_code.co_filename[-_LENGTH // 3 :]}:{frame.f_lineno}"
+
+
+def verified(handle: Any, verify: Callable[[str, tuple[Any, ...]], None]) -> Any:
+    """The same mpi4py communicator, whose collectives of Python objects are compared, too."""
+
+    def method(name: str) -> Callable[..., Any]:
+        plain = getattr(type(handle), name)
+
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            verify(f"{name} of objects", ())
+            return plain(self, *args, **kwargs)
+
+        return call
+
+    return type("VerifiedComm", (type(handle),), {name: method(name) for name in _OF_OBJECTS})(
+        handle
+    )
 
 
 @contextlib.contextmanager

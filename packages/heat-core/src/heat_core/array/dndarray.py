@@ -55,8 +55,6 @@ class DNDarray:
     _local: torch.Tensor
 
     __hash__ = None  # type: ignore[assignment]
-    # NumPy must leave mixed expressions to the reflected operators of this class.
-    __array_ufunc__ = None
 
     def __init__(
         self,

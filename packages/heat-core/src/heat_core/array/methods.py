@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from heat_core.array import conversion, dlpack, halo, printing, relayout
+from heat_core.array import (
+    conversion,
+    dlpack,
+    halo,
+    numpy_protocol,
+    partition,
+    pickling,
+    printing,
+    relayout,
+    torch_protocol,
+)
 from heat_core.array.dndarray import DNDarray
 from heat_core.indexing import access, functions
 from heat_core.inspection import array_namespace
+from heat_core.io import dispatch as files
+from heat_core.io import hdf5, netcdf
 from heat_core.linalg import matmul as products
 from heat_core.ops import (
     arithmetic,
@@ -65,9 +77,14 @@ _COMPARISONS: dict[str, Callable[..., DNDarray]] = {
 
 METHODS: dict[str, Callable[..., Any]] = {
     "__abs__": arithmetic.absolute,
+    "__array__": numpy_protocol.to_array,
+    "__array_function__": numpy_protocol.array_function,
     "__array_namespace__": array_namespace,
+    "__array_ufunc__": numpy_protocol.array_ufunc,
     "__bool__": conversion.to_bool,
     "__complex__": conversion.to_complex,
+    "__copy__": conversion.copy,
+    "__deepcopy__": pickling.deepcopy,
     "__dlpack__": dlpack.dlpack,
     "__dlpack_device__": dlpack.dlpack_device,
     "__float__": conversion.to_float,
@@ -78,12 +95,16 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__iter__": access.iterate,
     "__neg__": arithmetic.negative,
     "__pos__": arithmetic.positive,
+    "__reduce__": pickling.reduce,
     "__repr__": printing.local_text,
     "__setitem__": access.setitem,
     "__str__": printing.text,
+    "__torch_proxy__": torch_protocol.torch_proxy,
     **{
         function.__name__: function
         for function in (
+            *(files.save, hdf5.save_hdf5, netcdf.save_netcdf),
+            partition.create_partition_interface,
             *(relayout.balance, relayout.balance_, relayout.numpy, relayout.redistribute),
             *(relayout.redistribute_, relayout.resplit, relayout.resplit_, relayout.tolist),
             *(conversion.astype, conversion.copy, conversion.item, dlpack.to_device),
@@ -155,6 +176,12 @@ def _attach() -> None:
             setattr(DNDarray, f"__i{name}__", _in_place(function))
     for name, function in _COMPARISONS.items():
         setattr(DNDarray, f"__{name}__", _forward(function))
+    DNDarray.__torch_function__ = classmethod(  # type: ignore[attr-defined]
+        torch_protocol.torch_function
+    )
+    DNDarray.__partitioned__ = property(  # type: ignore[attr-defined]
+        partition.create_partition_interface
+    )
     DNDarray.T = property(shape.transpose)  # type: ignore[attr-defined]
     DNDarray.mT = property(shape.matrix_transpose)  # type: ignore[attr-defined]
     DNDarray.halo_prev = property(halo.halo_prev)  # type: ignore[attr-defined]

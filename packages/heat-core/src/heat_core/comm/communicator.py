@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import mpi_utils
@@ -11,7 +13,14 @@ __all__ = ["Communicator", "get_comm", "sanitize_comm", "use_comm"]
 
 
 class Communicator(mpi_utils.Communicator):
-    """``mpi_utils.Communicator`` that knows how arrays are cut."""
+    """``mpi_utils.Communicator`` that knows how arrays are cut.
+
+    With ``HEAT_CORE_DEBUG=1`` the ranks compare what they are about to do before each collective,
+    and raise ``mpi_utils.CollectiveMismatchError`` with a table of call sites if they differ.
+    With ``HEAT_CORE_TIMEOUT=30`` an operation that takes longer than 30 seconds prints all stacks.
+    """
+
+    packages = ("heat_core", "mpi_utils")
 
     def is_distributed(self) -> bool:
         """Whether there is more than one rank."""
@@ -55,11 +64,18 @@ _default: Communicator | None = None
 def get_comm() -> Communicator:
     """The communicator of new arrays: a duplicate of the world unless changed.
 
-    The first call is collective, and starts MPI if the program has not done so.
+    The first call is collective, and starts MPI if the program has not done so. From then on an
+    exception that nobody catches ends the whole job of several ranks, instead of leaving the
+    others waiting; ``HEAT_CORE_ABORT_ON_ERROR=0`` prevents that, and it is off in interactive
+    sessions.
     """
     global _default  # noqa: PLW0603 - the one process-wide default
     if _default is None:
         _default = Communicator()
+        is_interactive = hasattr(sys, "ps1") or bool(sys.flags.interactive)
+        wanted = os.environ.get("HEAT_CORE_ABORT_ON_ERROR", "0" if is_interactive else "1")
+        if _default.size > 1 and wanted != "0":
+            mpi_utils.abort_on_exception()
     return _default
 
 

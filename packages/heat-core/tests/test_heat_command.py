@@ -1,0 +1,144 @@
+"""The command, what it shows, and debug mode."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import heat_core as ht
+from heat_core.cli.bench import measure
+from heat_core.cli.selftest import CHECKS, run_checks
+
+Mpirun = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def mpirun(tmp_path: Path) -> Mpirun:
+    """Run a program text, or a module's command line, on n ranks; a hang fails the test."""
+
+    def run(n: int, what: str | list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        beside = Path(sys.executable).with_name("mpirun")
+        found = str(beside) if beside.exists() else shutil.which("mpirun") or "mpirun"
+        launcher = shlex.split(os.environ.get("HPC_ML_MPIRUN", found))
+        if isinstance(what, str):
+            script = tmp_path / "program.py"
+            script.write_text(textwrap.dedent(what))
+            what = [str(script)]
+        # a parent's MPI environment (a test under a launcher) must not reach the child
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_COMM", "PMIX"))
+        }
+        return subprocess.run(
+            [*launcher, "-n", str(n), sys.executable, *what],
+            env=clean | {"OMP_NUM_THREADS": "1"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+def test_info_under_mpirun(mpirun: Mpirun) -> None:
+    result = mpirun(2, ["-m", "heat_core", "info"])
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"ranks +2\b", result.stdout)
+    assert ht.__version__ in result.stdout
+    assert result.stdout.count("MPI library") == 1  # rank 0 only
+
+
+@pytest.mark.parallel([1, 2, 4])
+def test_selftest() -> None:
+    results = run_checks()
+    assert [result.name for result in results] == list(CHECKS)
+    assert [result.error for result in results] == [""] * len(results)
+
+
+@pytest.mark.parallel([2])
+def test_selftest_reports_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(x: ht.DNDarray, data: object) -> tuple[object, object]:
+        # on one rank only
+        return x.numpy() + (x.comm.rank == 1), data
+
+    monkeypatch.setitem(CHECKS, "sum", wrong)
+    errors = {result.name: result.error for result in run_checks()}
+    assert "AssertionError" in errors.pop("sum")
+    assert set(errors.values()) == {""}
+
+
+@pytest.mark.parallel([1, 2])
+def test_bench_measures_every_operation() -> None:
+    timings = measure(10_000)
+    assert all(timing.seconds > 0 and len(timing.row()) == 3 for timing in timings)
+    assert len(timings) >= 8
+
+
+def test_memory_usage_sees_an_array() -> None:
+    before = ht.memory_usage()
+    x = ht.ones(8 << 20)
+    usage = ht.memory_usage()
+    assert usage.resident - before.resident > 0.9 * x.nbytes
+    assert usage.peak >= usage.resident
+
+
+def test_debug_mode_names_ranks_and_call_sites(mpirun: Mpirun) -> None:
+    program = """
+        import heat_core as ht
+        from mpi_utils import CollectiveMismatchError
+        x = ht.arange(10, split=0)
+        try:
+            if x.comm.rank == 0:
+                x.resplit(None)
+            else:
+                ht.array(x.larray, is_split=0)
+        except CollectiveMismatchError as error:
+            print(error)
+    """
+    result = mpirun(2, program, HEAT_CORE_DEBUG="1")
+    assert result.returncode == 0, result.stderr
+    # On both ranks a table with the lines of the user's program, not of the library.
+    for rank, line in ((0, 7), (1, 9)):
+        assert len(re.findall(rf"rank {rank}: .*program\.py:{line}\b", result.stdout)) == 2
+
+
+def test_debug_mode_lets_right_programs_pass(mpirun: Mpirun) -> None:
+    result = mpirun(2, ["-m", "heat_core", "selftest"], HEAT_CORE_DEBUG="1")
+    assert result.returncode == 0, result.stdout
+    assert result.stdout.count(" ok ") == len(CHECKS)
+
+
+def test_an_uncaught_error_ends_the_job(mpirun: Mpirun) -> None:
+    program = """
+        import heat_core as ht
+        x = ht.arange(10, split=0)
+        if x.comm.rank == 1:
+            raise LookupError("lost")
+        x.sum()
+    """
+    result = mpirun(2, program)
+    assert result.returncode != 0
+    assert "rank 1 of 2 died" in result.stderr and "LookupError: lost" in result.stderr
+
+
+def test_a_rank_that_waits_too_long_shows_its_stack(mpirun: Mpirun) -> None:
+    program = """
+        import time
+        import heat_core as ht
+        x = ht.arange(10, split=0)
+        if x.comm.rank == 0:
+            time.sleep(1.5)
+        x.sum()
+    """
+    result = mpirun(2, program, HEAT_CORE_TIMEOUT="0.5")
+    assert result.returncode == 0
+    assert "rank 1: allreduce has taken more than 0.5 s" in result.stderr
