@@ -32,6 +32,10 @@ class Bijection(Protocol):
         """The numbers at these places of the permutation."""
         ...
 
+    def part(self, start: int, stop: int) -> Indices:
+        """The numbers at the places of ``range(start, stop)``."""
+        ...
+
     def inverse(self, numbers: Indices) -> Indices:
         """The places at which these numbers stand."""
         ...
@@ -46,6 +50,10 @@ class Table:
     def forward(self, indices: Indices) -> Indices:
         """The numbers at these places of the permutation."""
         return self.table[indices]
+
+    def part(self, start: int, stop: int) -> Indices:
+        """The numbers at the places of ``range(start, stop)``."""
+        return self.table[start:stop]
 
     def inverse(self, numbers: Indices) -> Indices:
         """The places at which these numbers stand."""
@@ -71,6 +79,10 @@ class Cipher:
     def forward(self, indices: Indices) -> Indices:
         """The numbers at these places of the permutation."""
         return self._walk(indices, decrypt=False)
+
+    def part(self, start: int, stop: int) -> Indices:
+        """The numbers at the places of ``range(start, stop)``."""
+        return self.forward(np.arange(start, stop))
 
     def inverse(self, numbers: Indices) -> Indices:
         """The places at which these numbers stand."""

@@ -53,7 +53,8 @@ def randperm(
     chosen = canonical_heat_type(dtype)
     layout, comm, _, where = placed(index(n), split, device, comm)
     bijection = random_bijection(index(n), self.bits())
-    local = torch.from_numpy(bijection.forward(_slab(layout, comm.rank)))
+    (part,) = layout.slices(comm.rank)
+    local = torch.from_numpy(bijection.part(part.start, part.stop))
     return wrap(local.to(where, chosen.torch), layout, comm)
 
 
@@ -92,7 +93,7 @@ def permutation(
     if x.split == axis and x.is_distributed():
         local = _exchanged(x, axis, bijection)
     else:
-        source = bijection.forward(np.arange(x.shape[axis]))
+        source = bijection.part(0, x.shape[axis])
         local = _selected(x.larray, axis, torch.from_numpy(source))
     return wrap(local, x.layout, x.comm)
 
