@@ -7,12 +7,22 @@ which is stable by construction.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-__all__ = ["Array", "argsort", "from_native", "is_nan", "native", "order_keys", "sort_values"]
+__all__ = [
+    "Array",
+    "Packing",
+    "argsort",
+    "from_native",
+    "is_nan",
+    "native",
+    "order_keys",
+    "sort_values",
+]
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -81,6 +91,41 @@ def sort_values(values: Array, axis: int = -1) -> Array:
     return np.sort(values, axis=axis, kind=kind)  # type: ignore[call-overload, no-any-return]
 
 
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Keys and positions as one number of 64 bits, whose order is the stable order of the keys.
+
+    Parameters
+    ----------
+    lowest : int
+        The smallest key.
+    position_bits : int
+    """
+
+    lowest: int
+    position_bits: int
+
+    @classmethod
+    def of(cls, lowest: int, highest: int, n: int) -> Packing | None:
+        """The packing of ``n`` keys; None if 64 bits are too few."""
+        position_bits = (n - 1).bit_length()
+        fits = (highest - lowest).bit_length() + position_bits <= 64
+        return cls(lowest, position_bits) if fits else None
+
+    def pack(self, keys: Array, start: int) -> Array:
+        """The numbers of keys along the last axis, the first of which has position ``start``."""
+        # The difference is exact modulo 2**64, whatever the sign.
+        packed = keys.astype(np.int64).view(np.uint64) - np.uint64(self.lowest % (1 << 64))
+        packed <<= np.uint64(self.position_bits)
+        packed |= np.arange(start, start + keys.shape[-1], dtype=np.uint64)
+        return packed
+
+    def positions(self, packed: Array) -> Array:
+        """The positions; overwrites ``packed``."""
+        packed &= np.uint64((1 << self.position_bits) - 1)
+        return packed.view(np.int64)
+
+
 def argsort(keys: list[Array]) -> Array:
     """Stable order along the last axis of integer keys, the first of which is primary; int64."""
     order = _argsort_one(keys[-1])
@@ -96,16 +141,11 @@ def _argsort_one(key: Array) -> Array:
     n = key.shape[-1]
     if key.itemsize <= 2 or n < 2 or key.size == 0:
         return np.argsort(key, axis=-1, kind="stable").astype(np.int64, copy=False)
-    lowest, highest = int(key.min()), int(key.max())
-    position_bits = (n - 1).bit_length()
-    if (highest - lowest).bit_length() + position_bits <= 64:
-        # The difference is exact modulo 2**64, whatever the sign.
-        packed = key.astype(np.int64).view(np.uint64) - np.uint64(lowest % (1 << 64))
-        packed <<= np.uint64(position_bits)
-        packed |= np.arange(n, dtype=np.uint64)
+    packing = Packing.of(int(key.min()), int(key.max()), n)
+    if packing is not None:
+        packed = packing.pack(key, 0)
         packed.sort(axis=-1)
-        packed &= np.uint64((1 << position_bits) - 1)
-        return packed.view(np.int64)
+        return packing.positions(packed)
     # torch's stable sort of 64-bit integers is twice as fast as NumPy's.
     order = torch.from_numpy(np.ascontiguousarray(key)).sort(dim=-1, stable=True).indices
     result: Array = order.numpy()

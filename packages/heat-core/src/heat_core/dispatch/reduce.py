@@ -161,8 +161,8 @@ def _partial(
 def _combine(reducer: Reducer, x: DNDarray, partial: torch.Tensor) -> torch.Tensor:
     if reducer.accumulates and partial.dtype in _WIDER:
         wide = convert(partial, _WIDER[partial.dtype])
-        return convert(x.comm.allreduce(wide, reducer.op), partial.dtype)
-    total: torch.Tensor = x.comm.allreduce(partial, reducer.op)
+        return convert(x.comm.allreduce(wide, reducer.op, out=wide), partial.dtype)
+    total: torch.Tensor = x.comm.allreduce(partial, reducer.op, out=partial)
     return total
 
 

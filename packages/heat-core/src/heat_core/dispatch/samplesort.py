@@ -1,4 +1,7 @@
-"""Distributed sorting: local runs, cut at splitters, exchanged once, merged."""
+"""Distributed sorting: local runs, cut at splitters, exchanged once, merged.
+
+Short sequences are gathered and sorted on every rank, which takes one message.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heat_core.dispatch.order import Array, argsort, sort_values
+from heat_core.dispatch.order import Array, Packing, argsort, sort_values
 from heat_core.dispatch.splitters import (
     choose_splitters,
     cut_positions,
     sample_positions,
     value_cuts,
 )
+from heat_core.layout.layout import canonical_counts, displacements
 
 if TYPE_CHECKING:
     from heat_core.comm import Communicator
 
 __all__ = ["Partition", "partition", "sample_argsort", "sample_sort"]
+
+
+_SHORT = 1 << 16  # elements
 
 
 class Partition:
@@ -84,6 +91,8 @@ def sample_sort(
 
     Collective; one exchange of the values.
     """
+    if sum(counts) <= _SHORT:
+        return _own_part(comm, sort_values(comm.allgatherv(values, counts)))
     run = sort_values(values)
     moves = partition(comm, [run], counts)
     return sort_values(moves.forward(run)), _lengths(comm, moves)
@@ -94,7 +103,7 @@ def sample_argsort(
 ) -> tuple[Array, tuple[int, ...]]:
     """The stable order of the global sequence: this rank's part, and the lengths of all parts.
 
-    Collective; one exchange of the keys and one of the indices.
+    Collective; one exchange of keys and indices.
 
     Parameters
     ----------
@@ -105,12 +114,36 @@ def sample_argsort(
     offset : int
         Global index of the first element of this rank.
     """
+    if sum(counts) <= _SHORT:
+        return _own_part(comm, argsort([comm.allgatherv(key, counts) for key in keys]))
+    packing = _packing(comm, keys, sum(counts))
+    if packing is not None:
+        packed, lengths = sample_sort(comm, packing.pack(keys[0], offset), counts)
+        return packing.positions(packed), lengths
     order = argsort(keys)
     run = [key[order] for key in keys]
     moves = partition(comm, run, counts)
     merged = [moves.forward(column) for column in run]
     indices = moves.forward(order + offset)
     return indices[argsort(merged)], _lengths(comm, moves)
+
+
+def _packing(comm: Communicator, keys: list[Array], n: int) -> Packing | None:
+    """How the keys of all ranks fit 64 bits together with their indices, if they do."""
+    if len(keys) > 1:
+        return None
+    limits = np.iinfo(np.int64)
+    own = [keys[0].min(), keys[0].max()] if len(keys[0]) else [limits.max, limits.min]
+    lowest = comm.allreduce(np.array([own[0]], dtype=np.int64), "min")
+    highest = comm.allreduce(np.array([own[1]], dtype=np.int64), "max")
+    return Packing.of(int(lowest[0]), int(highest[0]), n)
+
+
+def _own_part(comm: Communicator, whole: Array) -> tuple[Array, tuple[int, ...]]:
+    """The part of this rank of what every rank has, and the lengths of all parts."""
+    lengths = canonical_counts(len(whole), comm.size)
+    start = displacements(lengths)[comm.rank]
+    return whole[start : start + lengths[comm.rank]], lengths
 
 
 def _lengths(comm: Communicator, moves: Partition) -> tuple[int, ...]:

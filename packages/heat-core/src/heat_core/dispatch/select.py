@@ -1,56 +1,27 @@
-"""Elements by their position in sorted order, without sorting: radix select.
+"""Elements by their position in sorted order, without sorting.
 
-Numbers are mapped to integers of the same order, whose digits are counted from the top. The bin
-that holds a wanted position gives its next digit; only elements of that bin are looked at again.
+On one rank by NumPy's partition. Over ranks, a sample tells two values between which the wanted
+position almost surely lies; every rank counts its elements below and between them, and looks at
+nothing but the right part from then on. Data stay where they are until few enough are left.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+
+from heat_core.dispatch.order import Array, from_native, is_nan, native
 
 if TYPE_CHECKING:
     from heat_core.comm import Communicator
 
-__all__ = ["select"]
+__all__ = ["pick", "select"]
 
-_DIGIT_BITS = 11
 _GATHER_ELEMENTS = 1 << 14  # fewer candidates than this are gathered rather than counted again
-
-_INTEGERS = {
-    torch.float16: torch.int16,
-    torch.bfloat16: torch.int16,
-    torch.float32: torch.int32,
-    torch.float64: torch.int64,
-}
-
-
-@dataclass(slots=True)
-class _Group:
-    """Wanted positions whose digits agree so far, and the elements that share these digits.
-
-    Positions are relative to the first of these elements.
-    """
-
-    candidates: torch.Tensor
-    prefix: int  # the digits so far
-    positions: list[tuple[int, int]]  # (number of the request, position among the candidates)
-
-
-def _to_keys(values: torch.Tensor) -> torch.Tensor:
-    """Signed integers in the order of floating-point numbers, NaN last."""
-    bits = values.view(_INTEGERS[values.dtype])
-    largest = torch.iinfo(bits.dtype).max
-    # Of negative numbers, the larger magnitude is the smaller number.
-    keys = torch.where(bits < 0, bits ^ largest, bits)
-    return torch.where(values.isnan(), largest, keys)
-
-
-def _from_keys(keys: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    largest = torch.iinfo(keys.dtype).max
-    return torch.where(keys < 0, keys ^ largest, keys).view(dtype)
+_SAMPLES = 1 << 10
+_MARGIN = 4.0  # standard deviations of a sample's quantile
 
 
 def select(
@@ -72,71 +43,95 @@ def select(
     list of torch.Tensor, ()
         One per position, on every rank. NaN sorts last.
     """
-    keys = _to_keys(values)
-    bits = 8 * keys.itemsize
-    found: dict[int, torch.Tensor] = {}
-    groups = [_Group(keys, 0, list(enumerate(positions)))]
-    shift = bits
-    while shift > 0:
-        digit_bits = min(_DIGIT_BITS, shift)
-        is_top = shift == bits
-        shift -= digit_bits
-        groups, sizes = _refine(groups, shift, digit_bits, is_top=is_top, comm=comm)
-        if sum(sizes) <= _GATHER_ELEMENTS:
-            _sort_rest(groups, sizes, found, comm)
-            break
+    numbers = native(values)
+    missing = is_nan(numbers)
+    if missing.any():
+        numbers = numbers[~missing]
+    total = len(numbers)
+    if comm is not None:
+        total = int(comm.allreduce(np.array(total), "sum"))
+    wanted = [position for position in positions if position < total]
+    if comm is None:
+        found = pick(numbers.copy(), wanted)
     else:
-        # Every digit is known; elements that share them all are equal.
-        for group in groups:
-            for request, _ in group.positions:
-                found[request] = torch.tensor(group.prefix, dtype=keys.dtype, device=keys.device)
-    return [_from_keys(found[request], values.dtype) for request in range(len(positions))]
+        found = _pick_over_ranks(comm, numbers, wanted)
+    nan = numbers.dtype.type(np.nan)
+    return [from_native(np.array(found.get(p, nan)), values) for p in positions]
 
 
-def _refine(
-    groups: list[_Group], shift: int, digit_bits: int, *, is_top: bool, comm: Communicator | None
-) -> tuple[list[_Group], list[int]]:
-    """Groups with one more known digit, and their numbers of candidates on all ranks."""
-    n_bins = 1 << digit_bits
-    # The top digit carries the sign: negative digits come first.
-    bias = n_bins // 2 if is_top else 0
-    mask = -1 if is_top else n_bins - 1
-    digits = [((group.candidates >> shift) & mask) + bias for group in groups]
-    counts = torch.stack([torch.bincount(digit, minlength=n_bins) for digit in digits])
-    if comm is not None:
-        counts = comm.allreduce(counts, "sum")
-    ends = counts.cumsum(1)
-    refined, sizes = [], []
-    for number, (group, digit) in enumerate(zip(groups, digits, strict=True)):
-        wanted = torch.tensor([position for _, position in group.positions])
-        bins = torch.searchsorted(ends[number], wanted, right=True).tolist()
-        for chosen in dict.fromkeys(bins):
-            size = int(counts[number, chosen])
-            start = int(ends[number, chosen]) - size
-            inside = [
-                (request, position - start)
-                for (request, position), b in zip(group.positions, bins, strict=True)
-                if b == chosen
-            ]
-            prefix = (group.prefix << digit_bits) + chosen - bias
-            refined.append(_Group(group.candidates[digit == chosen], prefix, inside))
-            sizes.append(size)
-    return refined, sizes
+def pick(values: Array, positions: list[int], start: int = 0) -> dict[int, Array]:
+    """Values by their position in sorted order, counted from ``start``; reorders ``values``.
+
+    Parameters
+    ----------
+    values : (n,)
+        Without NaN.
+    positions : list of int
+        Ascending.
+    """
+    if not positions:
+        return {}
+    if len(positions) == 1 and positions[0] in (start, start + len(values) - 1):
+        return {positions[0]: values.min() if positions[0] == start else values.max()}
+    # NumPy partitions about one position several times as fast as about two.
+    middle = positions[len(positions) // 2]
+    values.partition(middle - start)
+    below = [p for p in positions if p < middle]
+    above = [p for p in positions if p > middle]
+    return {
+        **pick(values[: middle - start], below, start),
+        middle: values[middle - start],
+        **pick(values[middle - start + 1 :], above, middle + 1),
+    }
 
 
-def _sort_rest(
-    groups: list[_Group],
-    sizes: list[int],
-    found: dict[int, torch.Tensor],
-    comm: Communicator | None,
-) -> None:
-    """Sort the candidates of all groups on every rank; groups are in ascending order."""
-    candidates = torch.cat([group.candidates for group in groups])
-    if comm is not None:
-        candidates = comm.allgatherv(candidates)
-    ordered = candidates.sort().values
-    start = 0
-    for group, size in zip(groups, sizes, strict=True):
-        for request, position in group.positions:
-            found[request] = ordered[start + position]
-        start += size
+def _pick_over_ranks(comm: Communicator, numbers: Array, positions: list[int]) -> dict[int, Array]:
+    found: dict[int, Array] = {}
+    start, run = 0, numbers[:0]
+    for position in positions:
+        if not start <= position < start + len(run):
+            start, run = _run_around(comm, numbers, position)
+        found[position] = run[position - start]
+    return found
+
+
+def _run_around(comm: Communicator, part: Array, position: int) -> tuple[int, Array]:
+    """A piece of the sorted sequence of all ranks with ``position`` in it, and where it starts."""
+    start, margin = 0, _MARGIN
+    while True:
+        counts = comm.allgather(np.array(len(part))).tolist()
+        total = sum(counts)
+        if total <= _GATHER_ELEMENTS:
+            return start, np.sort(comm.allgatherv(part, counts))
+        low, high = _bracket(_samples(comm, part, counts), (position - start) / total, margin)
+        is_below, is_above = part < low, part > high
+        own = np.array([np.count_nonzero(is_below), np.count_nonzero(is_above)])
+        n_below, n_above = comm.allreduce(own, "sum").tolist()
+        n_inside = total - n_below - n_above
+        if position < start + n_below:
+            part = part.compress(is_below)
+        elif position >= start + n_below + n_inside:
+            part, start = part.compress(is_above), start + n_below + n_inside
+        elif low == high:
+            return start + n_below, np.broadcast_to(low, n_inside)
+        else:
+            part, start = part.compress(~(is_below | is_above)), start + n_below
+        # Many equal elements may keep a bracket from closing; one value splits them.
+        margin = margin if len(part) == 0 or n_inside * 2 < total else 0.0
+
+
+def _samples(comm: Communicator, part: Array, counts: list[int]) -> Array:
+    """Every so-many-th element of all ranks, sorted."""
+    stride = -(-sum(counts) // _SAMPLES)
+    n_samples = [-(-n // stride) for n in counts]
+    samples: Array = comm.allgatherv(part[::stride], n_samples)
+    return np.sort(samples)
+
+
+def _bracket(samples: Array, fraction: float, margin: float) -> tuple[Array, Array]:
+    """Values of the sample on both sides of a quantile."""
+    last = len(samples) - 1
+    place = fraction * last
+    reach = margin * (len(samples) * fraction * (1 - fraction)) ** 0.5 + 1 if margin else 0.0
+    low, high = round(place - reach), round(place + reach)
+    return samples[max(0, low)], samples[min(last, high)]

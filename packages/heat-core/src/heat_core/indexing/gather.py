@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
 import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.comm import Communicator
+from heat_core.dtypes.unsigned import signed_view
 from heat_core.indexing.advanced import coordinates, owners, selection_layout
 from heat_core.indexing.positions import Positions
 from heat_core.layout import Layout
@@ -99,7 +101,10 @@ def _rows(x: DNDarray, positions: Positions, linear: torch.Tensor) -> torch.Tens
 def grouped(owner: torch.Tensor, comm: Communicator) -> tuple[torch.Tensor, list[int]]:
     """The order that sorts by owner, ties as they come, and the number for each owner."""
     counts = torch.bincount(owner, minlength=comm.size).tolist()
-    return torch.argsort(owner, stable=True), counts
+    # NumPy counts short integers rather than comparing them.
+    short = owner.cpu().numpy().astype(np.int16 if comm.size <= 1 << 15 else np.int32)
+    order = torch.from_numpy(np.argsort(short, kind="stable"))
+    return order.to(owner.device), counts
 
 
 def _gather_known(x: DNDarray, positions: Positions, work: Layout) -> torch.Tensor:
@@ -126,13 +131,13 @@ def _gather_asked(x: DNDarray, positions: Positions, work: Layout) -> torch.Tens
     linear = positions.linear(work)
     order, counts = grouped(owners(x.layout, split_coordinate(x.layout, positions, linear)), comm)
     asked_counts = comm.alltoall(torch.tensor(counts)).tolist()
-    asked = comm.alltoallv(linear[order], counts, asked_counts)
+    asked = comm.alltoallv(linear.index_select(0, order), counts, asked_counts)
     arrived = comm.alltoallv(_rows(x, positions, asked), asked_counts, counts)
     return unsorted(arrived, order)
 
 
 def unsorted(rows: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """The rows before ``rows = before[order]``."""
-    inverse = torch.empty_like(order)
-    inverse[order] = torch.arange(order.numel(), device=order.device)
-    return rows.index_select(0, inverse)
+    before = torch.empty_like(rows)
+    signed_view(before).index_copy_(0, order, signed_view(rows))
+    return before

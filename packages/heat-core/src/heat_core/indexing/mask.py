@@ -46,7 +46,16 @@ def mask_select(x: DNDarray, mask: DNDarray) -> DNDarray:
 
     Split along axis 0 into canonical slabs; replicated if both are.
     """
-    return collect(x.larray[mask.larray], mask)
+    return collect(_hits(x.larray, mask.larray), mask)
+
+
+def _hits(local: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """``local[mask]`` for a mask of the leading axes."""
+    if not local.is_cpu or local.dtype is torch.bfloat16:
+        return local[mask]
+    # NumPy's compress is several times as fast as indexing by a mask, there and in torch.
+    rows = local.resolve_conj().reshape(mask.numel(), *local.shape[mask.dim() :]).numpy()
+    return torch.from_numpy(rows.compress(mask.reshape(-1).numpy(), axis=0))
 
 
 def hit_counts(comm: Communicator, n_hits: int) -> tuple[int, ...]:

@@ -136,12 +136,13 @@ def _reduced_over_ranks(x: DNDarray, axes: frozenset[int]) -> bool:
     return x.split is not None and x.split in axes and x.comm.size > 1
 
 
-def _mean_of(x: DNDarray, axes: frozenset[int]) -> torch.Tensor:
-    """Global mean in double precision, with the reduced axes kept; NaN of no elements."""
+def _mean_of(x: DNDarray, axes: frozenset[int], *, keepdims: bool) -> torch.Tensor:
+    """Global mean; NaN of no elements."""
     local, dims = _floating(x), tuple(sorted(axes))
-    total = _double(torch.sum(local, dims, keepdim=True) if dims else local)
+    total = torch.sum(local, dims, keepdim=keepdims) if dims else local
     if _reduced_over_ranks(x, axes):
-        total = x.comm.allreduce(total, "sum")
+        total = _double(total)
+        x.comm.allreduce(total, "sum", out=total)
     number = _number(x, axes)
     return total / number if number else total * math.nan
 
@@ -173,7 +174,10 @@ def _result(
     dtype = float_type(x.dtype).torch
     if real and dtype.is_complex:
         dtype = torch.float32 if dtype is torch.complex64 else torch.float64
-    return wrap(value.to(dtype).reshape(layout.lshape(x.comm.rank)), layout, x.comm)
+    value = convert(value, dtype)
+    if value.dim() != layout.ndim:
+        value = value.reshape(layout.lshape(x.comm.rank))
+    return wrap(value, layout, x.comm)
 
 
 def moments(x: DNDarray, axis: Axis = None, order: int = 4, *, keepdims: bool = False) -> Moments:
@@ -199,9 +203,11 @@ def moments(x: DNDarray, axis: Axis = None, order: int = 4, *, keepdims: bool = 
     if order > 2 and x.larray.is_complex():
         raise TypeError("moments above the second are defined for real arrays")
     axes = normalize_axes(axis, x.ndim)
-    mean, sums = (_mean_of(x, axes), []) if order == 1 else _power_sums_of(x, axes, order)
+    if order == 1:
+        return Moments(_number(x, axes), mean(x, axis, keepdims))
+    centre, sums = _power_sums_of(x, axes, order)
     powers = [_result(x, part, axes, keepdims, real=True) for part in sums]
-    return Moments(_number(x, axes), _result(x, mean, axes, keepdims), *powers)
+    return Moments(_number(x, axes), _result(x, centre, axes, keepdims), *powers)
 
 
 def mean(
@@ -232,7 +238,7 @@ def mean(
         Replicated if the split axis is reduced, else split along it.
     """
     axes = normalize_axes(axis, x.ndim)
-    result = _result(x, _mean_of(x, axes), axes, keepdims)
+    result = _result(x, _mean_of(x, axes, keepdims=keepdims), axes, keepdims)
     return store(result if dtype is None else astype(result, dtype, copy=False), out)
 
 

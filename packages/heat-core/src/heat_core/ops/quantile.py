@@ -6,18 +6,22 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from heat_core.array.axes import normalize_axis
 from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
+from heat_core.dispatch.order import from_native, native
 from heat_core.dispatch.reduce import store
 from heat_core.dispatch.select import select
 from heat_core.dtypes import float_type
 from heat_core.layout import Layout, replicated_layout
 
 __all__ = ["median", "percentile", "quantile"]
+
+_LONG_LINE = 1024  # elements, from which lines are partitioned one by one
 
 _METHODS: dict[str, Callable[[float], float]] = {
     # Weight of the upper neighbour as a function of the position between both.
@@ -74,8 +78,8 @@ def quantile(
     Returns
     -------
     DNDarray, (*shape of q, *shape without axis)
-        Distributed elements of all axes are selected by counting digits (histograms and
-        allreduces): data stay where they are. Along the split axis of more dimensions, the array
+        Distributed elements of all axes are selected by counting: data stay where they are.
+        Along the split axis of more dimensions, the array
         is first split along another axis. NaN if NaN is among the elements.
     """
     levels = _levels(q)
@@ -154,8 +158,20 @@ def _along(
         others = [axis for axis in range(x.ndim) if axis != dim]
         longest = max(others, key=lambda axis: x.shape[axis])
         x = to_layout(x, x.layout.with_split(longest, x.comm.size))
-    ordered = x.larray.sort(dim=dim).values
-    result = _interpolate(lambda position: ordered.select(dim, position), wanted)
-    largest = ordered.select(dim, x.shape[dim] - 1)
-    result = torch.where(largest.isnan(), largest, result)
+    last = x.shape[dim] - 1
+    positions = sorted({p for lower, upper, _ in wanted for p in (lower, upper)} | {last})
+    ordered = _partitioned(x.larray.movedim(dim, -1), positions)
+    result = _interpolate(lambda position: ordered[position], wanted)
+    result = torch.where(ordered[last].isnan(), ordered[last], result)
     return result, x.layout.reduce(frozenset((dim,)), keepdims=keepdims)
+
+
+def _partitioned(lines: torch.Tensor, positions: list[int]) -> dict[int, torch.Tensor]:
+    """The elements at some positions of the sorted lines, the last axis; NaN sorts last."""
+    if lines.shape[-1] >= _LONG_LINE:
+        flat = lines.reshape(-1, lines.shape[-1])
+        columns = [torch.stack(select(line, positions)) for line in flat]
+        table = torch.stack(columns, -1) if columns else lines.new_empty(len(positions), 0)
+        return dict(zip(positions, table.reshape(-1, *lines.shape[:-1]), strict=True))
+    values = np.partition(native(lines), positions, axis=-1)
+    return {p: from_native(values[..., p], lines) for p in positions}

@@ -176,7 +176,7 @@ def topk(
     if not 0 <= k <= x.shape[axis]:
         raise ValueError(f"k is between 0 and the extent {x.shape[axis]}, not {k}")
     values = _last(x.larray, axis)
-    chosen = _first_of_order(order_keys(values, descending=largest), min(k, values.shape[-1]))
+    chosen = _best(values, min(k, values.shape[-1]), largest=largest)
     values = np.take_along_axis(values, chosen, axis=-1)
     layout = x.layout
     if _is_crossed(x, axis):
@@ -184,7 +184,7 @@ def topk(
         indices = _gathered(x, chosen + x.layout.offset(x.comm.rank), kept)
         values = _gathered(x, values, kept)
         # Candidates come in rank order, so that positions among them order like indices.
-        best = _first_of_order(order_keys(values, descending=largest), k)
+        best = _best(values, k, largest=largest)
         values = np.take_along_axis(values, best, axis=-1)
         chosen = np.take_along_axis(indices, best, axis=-1)
     if layout.split == axis:
@@ -200,6 +200,18 @@ def topk(
 def _gathered(x: DNDarray, part: Array, counts: list[int]) -> Array:
     packed = np.ascontiguousarray(np.moveaxis(part, -1, 0))
     return np.moveaxis(x.comm.allgatherv(packed, counts), 0, -1)
+
+
+def _best(values: Array, k: int, *, largest: bool) -> Array:
+    """Positions along the last axis of the ``k`` best elements, the best one first."""
+    n = values.shape[-1]
+    if values.ndim > 1 or values.dtype.kind == "c" or not 0 < k * 8 <= n:
+        return _first_of_order(order_keys(values, descending=largest), k)
+    # A comparison with the k-th value costs less than keys of all elements. NaN is never worse.
+    last = np.partition(values, n - k if largest else k - 1)[n - k if largest else k - 1]
+    candidates = np.flatnonzero(~(values < last if largest else values > last))
+    order = local_argsort(order_keys(values[candidates], descending=largest))
+    return candidates[order[:k]]
 
 
 def _first_of_order(keys: list[Array], k: int) -> Array:
