@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import heat_core as ht
+from heat_core.dispatch import samplesort
 from heat_core.dispatch.order import argsort as order_of
 from heat_core.dispatch.order import order_keys
 from heat_core.dispatch.splitters import choose_splitters, cut_positions, sample_positions
@@ -18,6 +19,12 @@ from mpi_utils import traffic
 RANKS = [1, 2, 3, 4]
 DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small arrays go the way of large ones."""
+    monkeypatch.setattr(samplesort, "_SHORT", 0)
 
 
 def _stable(data: np.ndarray[Any, Any], descending: bool, axis: int = -1) -> np.ndarray[Any, Any]:
@@ -162,6 +169,21 @@ def test_skewed_values_move_at_most_twice(check: Any) -> None:
     with traffic(x.comm) as counted:
         ht.median(x)
     assert counted.bytes("alltoallv") + counted.bytes("exchange") == 0
+
+
+@pytest.mark.parallel(RANKS)
+def test_short_sequences_take_one_message(
+    every_layout: Any, check: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samplesort, "_SHORT", 100)
+    data = np.random.default_rng(7).integers(0, 9, 100).astype("f4")
+    for x in every_layout(data):
+        check(ht.sort(x), np.sort(data))
+        check(ht.argsort(x, descending=True), _stable(data, True))
+    x = ht.array(data, split=0)
+    with traffic(x.comm) as counted:
+        ht.sort(x)
+    assert counted.messages() == counted.messages("allgatherv")
 
 
 @pytest.mark.parallel(RANKS)
