@@ -1,5 +1,40 @@
 """OIALR and AB-training: low-rank training of neural networks with torch."""
 
+from lowrank import nn
 from lowrank._version import __version__
+from lowrank.checkpoint import load, save
+from lowrank.errors import NonFiniteWeightError, UnsupportedOptimizerError
+from lowrank.export import factorize, merge, to_dense_state_dict, to_sequential
+from lowrank.measures import (
+    core_distance,
+    effective_rank,
+    stability,
+    stable_rank,
+    subspace_overlap,
+)
+from lowrank.oialr import OIALR, OIALRConfig
+from lowrank.report import report
+from lowrank.selection import LayerOptions, select_layers
 
-__all__ = ["__version__"]
+__all__ = [
+    "OIALR",
+    "LayerOptions",
+    "NonFiniteWeightError",
+    "OIALRConfig",
+    "UnsupportedOptimizerError",
+    "__version__",
+    "core_distance",
+    "effective_rank",
+    "factorize",
+    "load",
+    "merge",
+    "nn",
+    "report",
+    "save",
+    "select_layers",
+    "stability",
+    "stable_rank",
+    "subspace_overlap",
+    "to_dense_state_dict",
+    "to_sequential",
+]

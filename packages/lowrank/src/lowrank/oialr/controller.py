@@ -1,0 +1,390 @@
+"""OIALR: dense training, then frozen bases and small cores whose ranks fall (arXiv 2401.08505)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lowrank.costs import break_even_rank, multiply_adds, stored, trainable
+from lowrank.linalg import polar_factor
+from lowrank.measures import polar_similarity
+from lowrank.oialr.config import OIALRConfig
+from lowrank.oialr.conversion import Surgeon, as_matrix
+from lowrank.oialr.decompose import Decompositions
+from lowrank.optimizer_state import check_optimizer, holder_of
+from lowrank.ranks import RankRule, Spectrum, propose_ranks
+from lowrank.rebound import Rebound
+from lowrank.selection import Target, select_layers
+
+if TYPE_CHECKING:
+    from mpi_utils import Communicator
+
+__all__ = ["OIALR"]
+
+logger = logging.getLogger(__name__)
+
+#: Optimisers whose step is proportional to the gradient, or has a norm of its own: no rescaling.
+GRADIENT_SIZED = ("SGD", "ASGD", "Muon")
+
+
+class OIALR:
+    """Trains a model in low rank while the user's loop stays as it is.
+
+    The controller acts after each step of the optimiser: it counts steps, converts layers when
+    their time has come, and lowers their ranks. Layers are replaced inside the model; the model
+    object, its other parts and the optimiser's groups stay what they are.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Not wrapped for data-parallel training: such wrappers must be made anew whenever a
+        parameter changes its shape.
+    optimizer : torch.optim.Optimizer
+        Any with state for each parameter. Not L-BFGS.
+    config : OIALRConfig
+    comm : mpi_utils.Communicator, optional
+        Ranks that hold the same weights share the work of the updates, which are collective then.
+    sample : Tensor or tuple, optional
+        An input, to find the order in which layers are executed.
+    attach : bool
+        False: the user calls `step` after each step of the optimiser.
+
+    Attributes
+    ----------
+    selection : Selection
+        The layers, and why others were left out.
+    history : list of dict
+        A record for each layer at each update; JSON can hold it.
+    t : int
+        Steps so far.
+
+    Raises
+    ------
+    ValueError
+        If no layer can be trained in low rank, or one belongs to two optimisers.
+    UnsupportedOptimizerError
+    RuntimeError
+        For a model within `torch.nn.parallel.DistributedDataParallel`.
+
+    Examples
+    --------
+    >>> import torch, lowrank
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Linear(64, 4))
+    >>> optimizer = torch.optim.AdamW(model.parameters())
+    >>> controller = lowrank.OIALR(model, optimizer, lowrank.OIALRConfig(total_steps=100))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        config: OIALRConfig,
+        *,
+        comm: Communicator | None = None,
+        sample: Any = None,
+        attach: bool = True,
+    ) -> None:
+        if isinstance(model, nn.parallel.DistributedDataParallel):
+            raise RuntimeError(  # noqa: TRY004 - the type is right, the use is not
+                "DistributedDataParallel can't follow parameters that change their shape: pass the "
+                "model itself, and average gradients with lowrank.GradientAverager"
+            )
+        self.model, self.config, self.comm = model, config, comm
+        self.optimizer = check_optimizer(optimizer)
+        self.selection = select_layers(
+            model,
+            target_modules=config.target_modules,
+            exclude_modules=config.exclude_modules,
+            layers=config.layers,
+            keep_first=config.keep_first,
+            keep_last=config.keep_last,
+            min_aspect=config.min_aspect,
+            sample=sample,
+        )
+        if not self.targets:
+            reasons = "; ".join(f"{k}: {why}" for k, why in self.selection.kept.items())
+            raise ValueError(f"no layer can be trained in low rank ({reasons})")
+        for target in self.targets:
+            weight: Any = target.module.weight
+            if holder_of([self.optimizer], weight) is None:
+                logger.warning("the optimiser does not hold the weight of %s", target.name)
+        self._surgeon = Surgeon(model, [self.optimizer], config.state_policy)
+        self._rebound = Rebound(self.optimizer, config.rebound_steps, config.rebound_floor)
+        self.history: list[dict[str, Any]] = []
+        self.t = 0
+        self._updates = 0
+        self._resting: dict[str, int] = {}
+        self._capped: dict[str, int] = {}
+        self._probes: dict[str, Tensor] = {}
+        self._settled: dict[str, int] = {}
+        self._stability: dict[str, float] = {}
+        self._listeners: dict[str, list[Callable[..., None]]] = defaultdict(list)
+        self._hook = self.optimizer.register_step_post_hook(self._after_step) if attach else None
+
+    @property
+    def targets(self) -> list[Target]:
+        """The layers that are, or will be, trained in low rank, in the order of execution."""
+        return self.selection.targets
+
+    # ------------------------------------------------------------------ the schedule
+
+    def _after_step(self, *_: Any) -> None:
+        self.step()
+
+    def step(self) -> None:
+        """Take notice of one step of the optimiser. Called by it, unless ``attach=False``.
+
+        Collective with a communicator.
+        """
+        config = self.config
+        self.t += 1
+        if config.delay == "auto" and self.t % config.probe_steps == 0:
+            self._probe()
+        if config.convert == "at_delay" and self.t == max(1, config.delay_steps):
+            self._convert_all()
+        if config.fold_step == self.t:
+            self.fold()
+        elif config.is_update(self.t):
+            n_active = config.n_active(self._updates, len(self.targets))
+            self._updates += 1
+            self._update(self.targets[-n_active:])
+
+    def update_now(self) -> None:
+        """Choose the ranks of all layers now, whatever the schedule says."""
+        self._update(self.targets)
+
+    def fold(self) -> None:
+        """Train both factors of all factored layers from now on."""
+        chosen = [x for x in self.targets if x.factored is not None and x.factored.form == "usv"]
+        cores = Decompositions(chosen, self.comm)
+        with self._changes("convert"):
+            for target in chosen:
+                rank = target.factored.rank  # type: ignore[union-attr]
+                self._surgeon.fold(target, cores.truncated(target.name, rank))
+                self._record(target, 0.0)
+
+    def set_rank(self, name: str, rank: int) -> None:
+        """Bring one layer to a rank, which may not be above the present one."""
+        target = self._find(name)
+        present = self._rank(target)
+        if not 1 <= rank <= present:
+            raise ValueError(f"the rank of {name} can be lowered from {present}, not set to {rank}")
+        with self._changes("update"):
+            self._apply(target, Decompositions([target], self.comm), rank)
+
+    def convert(self, name: str) -> None:
+        """Factor one dense layer at its full rank."""
+        target = self._find(name)
+        if target.factored is None:
+            self.set_rank(name, target.view.max_rank)
+
+    def detach(self) -> None:
+        """Leave the optimiser alone from now on; the layers stay as they are."""
+        self._rebound.remove()
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+
+    def on(self, event: str, listener: Callable[..., None]) -> None:
+        """Call a function after changes.
+
+        Parameters
+        ----------
+        event : {"convert", "update"}
+        listener : callable
+            Gets a dict of parameters that are gone to lists of those in their place.
+        """
+        if event not in ("convert", "update"):
+            raise ValueError(f"there is no event {event!r}; there are 'convert' and 'update'")
+        self._listeners[event].append(listener)
+
+    # ------------------------------------------------------------------ updates
+
+    def _convert_all(self) -> None:
+        """Factor all dense layers, as in the paper (alg. 1, line 3)."""
+        chosen = [target for target in self.targets if target.factored is None]
+        svds = Decompositions(chosen, self.comm, self.config.on_nonfinite)
+        with self._changes("convert"):
+            for target in chosen:
+                if target.name in svds.values:
+                    rank = math.ceil(self.config.init_rank * target.view.max_rank)
+                    self._apply(target, svds, rank)
+
+    def _update(self, candidates: Sequence[Target]) -> None:
+        chosen = [x for x in candidates if self._is_due(x)]
+        svds = Decompositions(chosen, self.comm, self.config.on_nonfinite)
+        chosen = [target for target in chosen if target.name in svds.values]
+        ranks = self._proposed(chosen, svds)
+        with self._changes("update"):
+            for target in chosen:
+                rank = ranks[target.name]
+                lazy = target.factored is None and self.config.convert == "when_profitable"
+                if lazy and rank > break_even_rank(target.view, self.config.profit):
+                    self._record(target, 0.0)
+                    continue
+                if rank < self._rank(target) and self.config.cooldown:
+                    self._resting[target.name] = self.config.cooldown
+                self._apply(target, svds, rank)
+
+    def _is_due(self, target: Target) -> bool:
+        layer = target.factored
+        if layer is None and self.config.delay == "auto":
+            return self._settled.get(target.name, 0) >= self.config.patience
+        if layer is not None and layer.form == "ab":
+            return False
+        resting = self._resting.get(target.name, 0)
+        self._resting[target.name] = max(0, resting - 1)
+        return not resting
+
+    def _proposed(self, targets: Sequence[Target], svds: Decompositions) -> dict[str, int]:
+        config = self.config
+        spectra = {
+            x.name: Spectrum(x.name, svds.values[x.name], x.view, self._rank(x)) for x in targets
+        }
+        ranks: dict[str, int] = {}
+        common: list[Spectrum] = []
+        for target in targets:
+            options = target.options
+            own = None
+            if options.rank is not None:
+                own = RankRule("fixed", options.rank)
+            elif options.cutoff is not None:
+                own = RankRule("relative", options.cutoff)
+            if own is None:
+                common.append(spectra[target.name])
+            else:
+                ranks |= propose_ranks(own, config.limits, [spectra[target.name]])
+        ranks |= propose_ranks(config.rule, config.limits, common)
+        for name, rank in ranks.items():
+            at_limit = rank == math.ceil((1 - config.max_drop) * spectra[name].rank)
+            self._capped[name] = self._capped.get(name, 0) + 1 if at_limit and rank > 1 else 0
+            if self._capped[name] == 2:
+                logger.warning(
+                    "two updates in a row would cut more than max_drop of %s: one singular value "
+                    "outgrows the others; a smaller core_lr_mult or a later delay may help",
+                    name,
+                )
+        return ranks
+
+    def _apply(self, target: Target, svds: Decompositions, rank: int) -> None:
+        """Convert a dense layer, or turn and cut a factored one."""
+        view = target.view
+        scale = self.config.scale(view.rows, view.columns, rank, self._exponent())
+        if target.factored is None:
+            svd = svds.truncated(target.name, rank)
+            self._surgeon.to_usv(target, svd, rank, scale)
+        else:
+            self._surgeon.rotate(target, svds.truncated(target.name, rank), rank, scale)
+        tail = svds.values[target.name][..., rank:]
+        self._record(target, float(tail.square().sum().sqrt()))
+
+    def _exponent(self) -> float:
+        if self.config.update_scale != "auto":
+            return self.config.update_scale
+        return 0.0 if type(self.optimizer).__name__.endswith(GRADIENT_SIZED) else 1.0
+
+    def _probe(self) -> None:
+        """See which dense layers have an orthogonal part that no longer turns (section 3)."""
+        for target in self.targets:
+            if target.factored is not None:
+                self._probes.pop(target.name, None)
+                continue
+            factor = polar_factor(as_matrix(target))
+            if target.name in self._probes:
+                similar = polar_similarity(factor, self._probes[target.name])
+                self._stability[target.name] = similar
+                calm = similar >= self.config.stability_threshold
+                self._settled[target.name] = self._settled.get(target.name, 0) + 1 if calm else 0
+            self._probes[target.name] = factor
+
+    @contextmanager
+    def _changes(self, event: str) -> Iterator[None]:
+        """Tell the listeners what the block has replaced, and let the learning rate rise again."""
+        self._surgeon.replaced.clear()
+        yield
+        replaced = dict(self._surgeon.replaced)
+        if replaced:
+            self._rebound.start()
+            for listener in self._listeners[event]:
+                listener(replaced)
+
+    # ------------------------------------------------------------------ records
+
+    def _find(self, name: str) -> Target:
+        for target in self.targets:
+            if target.name == name:
+                return target
+        raise ValueError(f"no layer {name!r}; there are {', '.join(x.name for x in self.targets)}")
+
+    def _rank(self, target: Target) -> int:
+        return target.view.max_rank if target.factored is None else target.factored.rank
+
+    def _record(self, target: Target, error: float) -> None:
+        layer = target.factored
+        form = "dense" if layer is None else layer.form
+        rank, view = self._rank(target), target.view
+        self.history.append(
+            {
+                "step": self.t,
+                "layer": target.name,
+                "form": form,
+                "rank": rank,
+                "max_rank": view.max_rank,
+                "trainable": trainable(view, form, rank),
+                "stored": stored(view, form, rank),
+                "flops": 2 * multiply_adds(view, form, rank),
+                "truncation_error": error,
+                "stability": self._stability.get(target.name),
+            }
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on as if nothing had happened, in plain data and tensors."""
+        layers = {
+            x.name: ["dense" if x.factored is None else x.factored.form, self._rank(x)]
+            for x in self.targets
+        }
+        return {
+            "version": 1,
+            "t": self.t,
+            "updates": self._updates,
+            "layers": layers,
+            "resting": dict(self._resting),
+            "capped": dict(self._capped),
+            "probes": dict(self._probes),
+            "settled": dict(self._settled),
+            "stability": dict(self._stability),
+            "rebound": self._rebound.left,
+            "history": [dict(record) for record in self.history],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state; gives all layers the forms and ranks that they had.
+
+        Load it before the model's and the optimiser's own states: `lowrank.load` has the order.
+
+        Raises
+        ------
+        ValueError
+            If the layers are not those of this model.
+        """
+        names, known = set(state["layers"]), {target.name for target in self.targets}
+        if names != known:
+            odd = ", ".join(sorted(names ^ known))
+            raise ValueError(f"the checkpoint is of another model or selection of layers: {odd}")
+        for target in self.targets:
+            form, rank = state["layers"][target.name]
+            self._surgeon.reshape(target, form, rank)
+        self.t, self._updates = state["t"], state["updates"]
+        self._resting, self._capped = dict(state["resting"]), dict(state["capped"])
+        self._probes, self._settled = dict(state["probes"]), dict(state["settled"])
+        self._stability = dict(state["stability"])
+        self._rebound.left = state["rebound"]
+        self.history = [dict(record) for record in state["history"]]
