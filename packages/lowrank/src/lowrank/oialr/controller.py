@@ -266,7 +266,7 @@ class OIALR:
             at_limit = rank == math.ceil((1 - config.max_drop) * spectra[name].rank)
             self._capped[name] = self._capped.get(name, 0) + 1 if at_limit and rank > 1 else 0
             if self._capped[name] == 2:
-                logger.warning(
+                logger.info(
                     "two updates in a row would cut more than max_drop of %s: one singular value "
                     "outgrows the others; a smaller core_lr_mult or a later delay may help",
                     name,
