@@ -3,6 +3,7 @@
 from cases import (
     algebra,
     elementwise,
+    estimators,
     files,
     indexing,
     random_numbers,
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     *sorting.CASES,
     *random_numbers.CASES,
     *algebra.CASES,
+    *estimators.CASES,
     *files.CASES,
     *small.CASES,
 )

@@ -1,6 +1,14 @@
 """HeAT: distributed NumPy-like arrays on torch and MPI, and analytics on them."""
 
-from heat_core import random
+from heat_core import (
+    classification,
+    cluster,
+    naive_bayes,
+    preprocessing,
+    random,
+    regression,
+    spatial,
+)
 from heat_core._version import __version__
 from heat_core.array.conversion import (
     astype,
@@ -580,7 +588,9 @@ __all__ = [
     "cdouble",
     "ceil",
     "cfloat",
+    "classification",
     "clip",
+    "cluster",
     "column_stack",
     "complex64",
     "complex128",
@@ -757,6 +767,7 @@ __all__ = [
     "moveaxis",
     "mul",
     "multiply",
+    "naive_bayes",
     "nan",
     "nanargmax",
     "nanargmin",
@@ -791,6 +802,7 @@ __all__ = [
     "positive",
     "pow",
     "power",
+    "preprocessing",
     "print0",
     "prod",
     "promote_types",
@@ -805,6 +817,7 @@ __all__ = [
     "real",
     "reciprocal",
     "redistribute",
+    "regression",
     "remainder",
     "repeat",
     "reshape",
@@ -842,6 +855,7 @@ __all__ = [
     "skew",
     "sliding_window_view",
     "sort",
+    "spatial",
     "split",
     "sqrt",
     "square",

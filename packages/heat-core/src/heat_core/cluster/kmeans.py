@@ -1,0 +1,239 @@
+"""k-means: Lloyd's iterations on samples that lie on the ranks."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import torch
+
+from heat_core.array.dndarray import DNDarray
+from heat_core.array.relayout import replicated
+from heat_core.cluster.lloyd import accumulate, assign
+from heat_core.cluster.seeding import greedy_plus_plus, random_rows, scalable_plus_plus
+from heat_core.estimators import BaseEstimator, ClusteringMixin, check_fitted
+from heat_core.ops.moments import var
+from heat_core.random import Generator, default_rng
+from heat_core.samples import Samples, check_features
+
+__all__ = ["KMeans"]
+
+_INITS = ("k-means++", "kmeans++", "probability_based", "k-means||", "random")
+
+
+class KMeans(ClusteringMixin, BaseEstimator):
+    """Groups samples around centres so that their squared distances are least.
+
+    An iteration sends one message: the allreduce of k (d + 1) numbers.
+
+    Parameters
+    ----------
+    n_clusters : int
+    init : {"k-means++", "k-means||", "random"} or DNDarray, (k, d)
+        First centres. ``"kmeans++"`` and ``"probability_based"`` are names of the original for
+        ``"k-means++"``. ``"k-means||"`` needs fewer passes over the samples for many clusters.
+    max_iter : int
+    tol : float
+        Stop when the squared moves of the centres add up to less than this part of the mean
+        variance of the features; ``tol_mode="absolute"``: to less than this number.
+    random_state : int, Generator or None
+    n_init : int
+        Fits from so many starts, of which the best is kept.
+    tol_mode : {"relative", "absolute"}
+
+    Attributes
+    ----------
+    cluster_centers_ : DNDarray, (k, d)
+        Replicated.
+    labels_ : DNDarray, (n,)
+        The cluster of each sample, split like the samples.
+    inertia_, functional_value_ : float
+        Sum of the squared distances to the nearest centre, weighted.
+    n_iter_ : int
+
+    Examples
+    --------
+    >>> import heat_core as ht
+    >>> X = ht.array([[0.0], [1.0], [9.0], [10.0]], split=0)
+    >>> sorted(ht.cluster.KMeans(2, random_state=0).fit(X).cluster_centers_.numpy().ravel())
+    [0.5, 9.5]
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        init: str | DNDarray = "k-means++",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        random_state: int | Generator | None = None,
+        *,
+        n_init: int = 1,
+        tol_mode: str = "relative",
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.n_init = n_init
+        self.tol_mode = tol_mode
+
+    def fit(
+        self,
+        X: DNDarray,
+        y: DNDarray | None = None,
+        *,
+        sample_weight: DNDarray | None = None,
+        oversampling: float = 2,
+        iter_multiplier: float = 1,
+    ) -> KMeans:
+        """Find the centres of samples. Collective.
+
+        Parameters
+        ----------
+        X : DNDarray, (n, d)
+            Real; any split.
+        y : ignored
+        sample_weight : DNDarray, (n,), optional
+        oversampling, iter_multiplier : float
+            Of ``"k-means||"``: candidates a round in units of k, and the number of rounds in units
+            of the logarithm of the first cost.
+
+        Raises
+        ------
+        ValueError
+            For parameters without meaning, and for fewer samples than clusters.
+        """
+        del y
+        samples = Samples.of(X)
+        self._check(samples)
+        weights = samples.weights(sample_weight)
+        rng = default_rng(self.random_state)
+        tolerance = self.tol
+        if self.tol_mode == "relative":
+            spread = var(samples.array(samples.local), axis=0).larray.double()
+            tolerance *= float(spread.mean())
+        self.inertia_ = float("inf")
+        for _ in range(1 if isinstance(self.init, DNDarray) else self.n_init):
+            start = self._start(samples, rng, weights, oversampling, iter_multiplier)
+            self._keep_better(samples, weights, *self._iterate(samples, start, weights, tolerance))
+        self.functional_value_ = self.inertia_
+        return self
+
+    def predict(self, X: DNDarray) -> DNDarray:
+        """The nearest centre of each sample, (n,). Local unless ``X`` is split along axis 1."""
+        check_fitted(self)
+        samples = Samples.of(X, least=0)
+        check_features(samples, self.cluster_centers_.shape[1])
+        labels, _ = assign(samples.local, self.cluster_centers_.larray.to(samples.local.dtype))
+        return samples.array(labels)
+
+    def transform(self, X: DNDarray) -> DNDarray:
+        """The distance of each sample to each centre, (n, k). Local as ``predict``."""
+        check_fitted(self)
+        samples = Samples.of(X, least=0)
+        check_features(samples, self.cluster_centers_.shape[1])
+        centres = self.cluster_centers_.larray.to(samples.local.dtype)
+        return samples.array(
+            torch.cdist(samples.local, centres, compute_mode="donot_use_mm_for_euclid_dist")
+        )
+
+    def score(self, X: DNDarray, y: DNDarray | None = None) -> float:
+        """Less the sum of the squared distances to the nearest centre. Collective."""
+        del y
+        check_fitted(self)
+        samples = Samples.of(X)
+        check_features(samples, self.cluster_centers_.shape[1])
+        _, distances = assign(samples.local, self.cluster_centers_.larray.to(samples.local.dtype))
+        (cost,) = samples.sum(distances.double().sum())
+        return -float(cost)
+
+    def _check(self, samples: Samples) -> None:
+        if not 1 <= self.n_clusters <= samples.n:
+            raise ValueError(f"n_clusters={self.n_clusters} for {samples.n} samples")
+        if self.max_iter < 1 or self.n_init < 1 or self.tol < 0:
+            raise ValueError("max_iter and n_init are at least 1, and tol is not negative")
+        if self.tol_mode not in ("relative", "absolute"):
+            raise ValueError(f"tol_mode is 'relative' or 'absolute', not {self.tol_mode!r}")
+        if isinstance(self.init, DNDarray):
+            if self.init.shape != (self.n_clusters, samples.d):
+                raise ValueError(
+                    f"init of shape {self.init.shape}, but there are {self.n_clusters} clusters "
+                    f"of {samples.d} features"
+                )
+        elif self.init not in _INITS:
+            raise ValueError(f"init is one of {', '.join(_INITS)} or a DNDarray")
+
+    def _start(
+        self,
+        samples: Samples,
+        rng: Generator,
+        weights: torch.Tensor | None,
+        oversampling: float,
+        iter_multiplier: float,
+    ) -> torch.Tensor:
+        if isinstance(self.init, DNDarray):
+            return replicated(self.init).to(samples.local.dtype).clone()
+        if self.init == "random":
+            return random_rows(samples, self.n_clusters, rng)
+        if self.init == "k-means||":
+            return scalable_plus_plus(
+                samples,
+                self.n_clusters,
+                rng,
+                weights,
+                oversampling=oversampling,
+                iter_multiplier=iter_multiplier,
+            )
+        return greedy_plus_plus(samples, self.n_clusters, rng.bits(), weights)
+
+    def _iterate(
+        self,
+        samples: Samples,
+        centres: torch.Tensor,
+        weights: torch.Tensor | None,
+        tolerance: float,
+    ) -> tuple[torch.Tensor, int]:
+        """Lloyd's iterations: the centres, and how many there were."""
+        for iteration in count(1):
+            found = accumulate(samples.local, centres, weights)
+            sums, sizes = samples.sum(found.sums, found.weights)
+            if not sums.isfinite().all():
+                raise ValueError("there are NaN or infinite numbers among the samples")
+            moved = (sums / sizes.unsqueeze(1)).to(centres.dtype)
+            empty = sizes == 0
+            if empty.any():
+                moved[empty] = _farthest(samples, centres, int(empty.sum()))
+            shift = float((moved - centres).double().square().sum())
+            centres = moved
+            if shift <= tolerance or iteration == self.max_iter:
+                return centres, iteration
+        raise AssertionError("unreachable")
+
+    def _keep_better(
+        self,
+        samples: Samples,
+        weights: torch.Tensor | None,
+        centres: torch.Tensor,
+        iterations: int,
+    ) -> None:
+        labels, distances = assign(samples.local, centres)
+        costs = distances.double() if weights is None else distances.double() * weights
+        (total,) = samples.sum(costs.sum())
+        if float(total) < self.inertia_:
+            self.cluster_centers_ = samples.replicated(centres)
+            self.labels_ = samples.array(labels)
+            self.inertia_ = float(total)
+            self.n_iter_ = iterations
+
+
+def _farthest(samples: Samples, centres: torch.Tensor, number: int) -> torch.Tensor:
+    """The samples that are farthest from their nearest centre, (number, d). Collective."""
+    _, distances = assign(samples.local, centres)
+    best = distances.topk(min(number, len(distances)))
+    rows = samples.local[best.indices]
+    values = best.values
+    if samples.is_distributed:
+        values, rows = samples.comm.allgatherv(values), samples.comm.allgatherv(rows)
+    order: Any = values.argsort(descending=True, stable=True)[:number]
+    return rows[order]

@@ -1,0 +1,107 @@
+"""The normal equations of samples that lie on the ranks: one message, however many samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from heat_core.array.dndarray import DNDarray
+from heat_core.samples import Samples
+
+__all__ = ["Gram", "gram_of"]
+
+_BLOCK_ROWS = 1 << 13
+
+
+@dataclass(frozen=True, slots=True)
+class Gram:
+    """Means, and products of deviations from the means; float64.
+
+    Parameters
+    ----------
+    weight : float
+        Number or weight of the samples.
+    x_mean : (d,)
+    y_mean : (m,)
+    xx : (d, d)
+        Sum of weighted products of features.
+    xy : (d, m)
+        Sum of weighted products of features and targets.
+    """
+
+    weight: float
+    x_mean: torch.Tensor
+    y_mean: torch.Tensor
+    xx: torch.Tensor
+    xy: torch.Tensor
+
+
+def gram_of(
+    X: DNDarray, y: DNDarray, sample_weight: DNDarray | None = None, *, centred: bool = True
+) -> tuple[Gram, Samples]:
+    """The products of samples and targets. Collective: one allreduce of d (d + m + 1) numbers.
+
+    Parameters
+    ----------
+    X : DNDarray, (n, d)
+    y : DNDarray, (n,) or (n, m)
+    sample_weight : DNDarray, (n,), optional
+    centred : bool
+        False: products of the values themselves, and the means are zero.
+
+    Raises
+    ------
+    ValueError
+        On all ranks, for NaN and infinite numbers, and for weights that are all zero.
+    """
+    samples = Samples.of(X)
+    targets = _targets(samples, y)
+    weights = samples.weights(sample_weight)
+    # About a point near the mean, so that nothing cancels; the same on all ranks.
+    shift = (
+        samples.rows([0])[0].double() if centred else samples.local.new_zeros(samples.d).double()
+    )
+    sums = samples.sum(*_products(samples.local, targets, weights, shift))
+    if not all(bool(part.isfinite().all()) for part in sums):
+        raise ValueError("there are NaN or infinite numbers among samples or targets")
+    weight, x, y_sum, xx, xy = float(sums[0]), *sums[1:]
+    if weight <= 0:
+        raise ValueError("the weights of the samples are all zero")
+    if not centred:
+        return Gram(weight, torch.zeros_like(x), torch.zeros_like(y_sum), xx, xy), samples
+    x_mean, y_mean = x / weight, y_sum / weight
+    xx = xx - torch.outer(x, x_mean)
+    xy = xy - torch.outer(x, y_mean)
+    return Gram(weight, x_mean + shift, y_mean, xx, xy), samples
+
+
+def _targets(samples: Samples, y: DNDarray) -> torch.Tensor:
+    if not isinstance(y, DNDarray):
+        raise TypeError(f"targets are a DNDarray, not {type(y).__name__}")
+    if y.ndim == 1:
+        return samples.beside(y, "targets").unsqueeze(1)
+    if y.ndim != 2 or y.shape[0] != samples.n:
+        raise ValueError(f"targets of shape {y.shape} for {samples.n} samples")
+    return samples.table_beside(y)
+
+
+def _products(
+    rows: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, shift: torch.Tensor
+) -> list[torch.Tensor]:
+    """Weight, sums and products of a rank's rows, in double precision."""
+    d, m = rows.shape[1], targets.shape[1]
+    double = torch.float64
+    total, x, y = (torch.zeros(n, dtype=double) for n in (1, d, m))
+    xx, xy = torch.zeros(d, d, dtype=double), torch.zeros(d, m, dtype=double)
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        a, b = rows[part].double() - shift, targets[part].double()
+        w = a if weights is None else a * weights[part].double().unsqueeze(1)
+        ones = torch.ones(len(a), dtype=double) if weights is None else weights[part].double()
+        total += ones.sum()
+        x += w.sum(0)
+        y += ones @ b
+        xx += w.T @ a
+        xy += w.T @ b
+    return [total[0], x, y, xx, xy]

@@ -1,0 +1,143 @@
+"""Tables of the distances of all pairs of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.dispatch.operands import common_comm
+from heat_core.layout import Layout
+from heat_core.samples import Samples, check_features
+from heat_core.spatial.ring import travelling
+
+__all__ = ["cdist", "manhattan", "pair_of", "quadratic", "rbf"]
+
+Kernel = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+_BLOCK_ELEMENTS = 1 << 18  # of a table, so that a block of it stays in the cache
+
+
+def _euclidean(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _squared(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return _euclidean(x, y).square_()
+
+
+def _manhattan(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.cdist(x, y, p=1.0)
+
+
+def _chebyshev(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.cdist(x, y, p=torch.inf)
+
+
+def quadratic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Squared distances as ``|x|**2 - 2 x.y + |y|**2``, (n, m): fast, but small ones cancel."""
+    squares = torch.addmm((y * y).sum(1), x, y.T, alpha=-2)
+    return squares.add_((x * x).sum(1, keepdim=True)).clamp_(min=0)
+
+
+_METRICS: dict[str, Kernel] = {
+    "euclidean": _euclidean,
+    "sqeuclidean": _squared,
+    "manhattan": _manhattan,
+    "cityblock": _manhattan,
+    "chebyshev": _chebyshev,
+}
+
+
+def cdist(
+    X: DNDarray,
+    Y: DNDarray | None = None,
+    metric: str = "euclidean",
+    quadratic_expansion: bool = False,
+) -> DNDarray:
+    """The distances of all rows of ``X`` to all rows of ``Y``. Collective if both are distributed.
+
+    Parameters
+    ----------
+    X : DNDarray, (n, d)
+    Y : DNDarray, (m, d), optional
+        Default: ``X``.
+    metric : {"euclidean", "sqeuclidean", "manhattan", "cityblock", "chebyshev"}
+    quadratic_expansion : bool
+        Euclidean distances by a matrix product: faster, but small distances lose digits.
+
+    Returns
+    -------
+    DNDarray, (n, m)
+        Split at 0 if ``X`` is distributed; at 1 if only ``Y`` is. The slabs of ``Y`` travel around
+        the ranks, while each rank works on one.
+    """
+    kernel = _METRICS.get(metric)
+    if kernel is None:
+        raise ValueError(f"metric is one of {', '.join(_METRICS)}, not {metric!r}")
+    if quadratic_expansion:
+        if metric not in ("euclidean", "sqeuclidean"):
+            raise ValueError(f"there is no quadratic expansion of {metric} distances")
+        kernel = quadratic if metric == "sqeuclidean" else _root_of_quadratic
+    return _table(X, Y, kernel, is_zero_on_diagonal=quadratic_expansion)
+
+
+def _root_of_quadratic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return quadratic(x, y).sqrt_()
+
+
+def manhattan(X: DNDarray, Y: DNDarray | None = None, expand: bool = False) -> DNDarray:
+    """Sums of the absolute differences, (n, m); as ``cdist``. ``expand`` has no effect."""
+    del expand
+    return cdist(X, Y, "manhattan")
+
+
+def rbf(
+    X: DNDarray,
+    Y: DNDarray | None = None,
+    sigma: float = 1.0,
+    quadratic_expansion: bool = False,
+) -> DNDarray:
+    """``exp(-|x - y|**2 / (2 sigma**2))`` of all pairs of rows, (n, m); as ``cdist``."""
+    squares = cdist(X, Y, "sqeuclidean", quadratic_expansion)
+    squares.larray.mul_(-0.5 / sigma**2).exp_()
+    return squares
+
+
+def pair_of(X: DNDarray, Y: DNDarray | None) -> tuple[Samples, Samples]:
+    """Both tables, of one type. Collective if one is split along axis 1."""
+    first = Samples.of(X, least=0)
+    if Y is None:
+        return first, first
+    common_comm((X, Y))
+    second = Samples.of(Y, least=0)
+    check_features(second, first.d)
+    kind = torch.promote_types(first.local.dtype, second.local.dtype)
+    return (
+        Samples(first.local.to(kind), first.layout, first.comm),
+        Samples(second.local.to(kind), second.layout, second.comm),
+    )
+
+
+def _table(
+    X: DNDarray, Y: DNDarray | None, kernel: Kernel, *, is_zero_on_diagonal: bool
+) -> DNDarray:
+    first, second = pair_of(X, Y)
+    shape = (first.n, second.n)
+    if first.layout.split is None and second.layout.split is not None:
+        layout = Layout(shape, 1, second.layout.counts)
+        slabs = [(0, second.local)]
+    else:
+        layout = Layout(shape, first.layout.split, first.layout.counts)
+        slabs = travelling(second)  # type: ignore[assignment]
+    table = first.local.new_empty(layout.lshape(first.comm.rank))
+    for start, slab in slabs:
+        rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
+        for top in range(0, len(table), rows):
+            block = slice(top, top + rows)
+            table[block, start : start + len(slab)] = kernel(first.local[block], slab)
+    if Y is None and is_zero_on_diagonal:
+        own = torch.arange(len(table))
+        table[own, own + first.offset] = 0
+    return wrap(table, layout, first.comm)

@@ -1,0 +1,134 @@
+"""What holds for every estimator: scikit-learn's contract, layouts, and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+import heat_core as ht
+from heat_core.estimators import (
+    BaseEstimator,
+    NotFittedError,
+    clone,
+    is_classifier,
+    is_clusterer,
+    is_estimator,
+    is_regressor,
+    is_transformer,
+)
+
+RANKS = [1, 2, 3, 4]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An estimator, and what it is asked after ``fit``."""
+
+    make: Callable[[], Any]
+    ask: str
+    kind: Callable[[object], bool]
+
+
+ROWS = {
+    "KMeans": Row(lambda: ht.cluster.KMeans(3, random_state=1), "predict", is_clusterer),
+    "KNeighborsClassifier": Row(ht.classification.KNeighborsClassifier, "predict", is_classifier),
+    "KNeighborsRegressor": Row(ht.classification.KNeighborsRegressor, "predict", is_regressor),
+    "GaussianNB": Row(ht.naive_bayes.GaussianNB, "predict", is_classifier),
+    "Lasso": Row(ht.regression.Lasso, "predict", is_regressor),
+    "LinearRegression": Row(ht.regression.LinearRegression, "predict", is_regressor),
+    "Ridge": Row(ht.regression.Ridge, "predict", is_regressor),
+    "MaxAbsScaler": Row(ht.preprocessing.MaxAbsScaler, "transform", is_transformer),
+    "MinMaxScaler": Row(ht.preprocessing.MinMaxScaler, "transform", is_transformer),
+    "Normalizer": Row(ht.preprocessing.Normalizer, "transform", is_transformer),
+    "RobustScaler": Row(ht.preprocessing.RobustScaler, "transform", is_transformer),
+    "StandardScaler": Row(ht.preprocessing.StandardScaler, "transform", is_transformer),
+}
+
+
+def _data() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    X, y = load_iris(return_X_y=True)
+    return X.astype("f4"), y
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_parameters_are_stored_and_cloned(name: str) -> None:
+    estimator = ROWS[name].make()
+    parameters = estimator.get_params()
+    assert clone(estimator).get_params() == parameters
+    assert estimator.set_params(**parameters) is estimator
+    assert repr(estimator).startswith(name)
+    assert eval(repr(estimator), vars(__import__(type(estimator).__module__, fromlist=["x"])))
+    with pytest.raises(ValueError, match="no parameter"):
+        estimator.set_params(nonsense=1)
+    assert is_estimator(estimator) and ROWS[name].kind(estimator)
+    kinds = (is_classifier, is_clusterer, is_regressor)
+    assert sum(kind(estimator) for kind in kinds) <= 1
+    assert is_transformer(estimator) == hasattr(estimator, "fit_transform")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_scikit_learn_can_clone_them(name: str) -> None:
+    from sklearn.base import clone as clone_there
+
+    estimator = ROWS[name].make()
+    assert clone_there(estimator).get_params() == estimator.get_params()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_not_fitted(name: str) -> None:
+    row = ROWS[name]
+    if name == "Normalizer":
+        pytest.skip("there is nothing to learn")
+    with pytest.raises(NotFittedError, match="call fit"):
+        getattr(row.make(), row.ask)(ht.ones((3, 4)))
+
+
+@pytest.mark.parallel(RANKS)
+@pytest.mark.parametrize("name", ROWS)
+def test_results_do_not_depend_on_the_layout(name: str, every_layout: Any) -> None:
+    data, classes = _data()
+    row = ROWS[name]
+    wanted = getattr(row.make().fit(ht.array(data), ht.array(classes)), row.ask)(ht.array(data))
+    for X in (*every_layout(data), ht.array(data.astype("f8"), split=0)):
+        before = X.larray.clone()
+        estimator = row.make()
+        assert estimator.fit(X, ht.array(classes, split=0)) is estimator
+        found = getattr(estimator, row.ask)(X)
+        assert found.split == (None if X.split is None else 0)
+        np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)
+        assert (X.larray == before).all()
+
+
+@pytest.mark.parallel([1, 2])
+@pytest.mark.parametrize("name", ROWS)
+def test_bad_samples(name: str) -> None:
+    data, classes = _data()
+    y = ht.array(classes, split=0)
+    for wrong, error in (
+        (ht.ones(4, split=0), ValueError),
+        (ht.ones((0, 3), split=0), ValueError),
+        (ht.ones((150, 4), dtype=ht.complex64, split=0), TypeError),
+        (data, TypeError),
+    ):
+        with pytest.raises(error):
+            ROWS[name].make().fit(wrong, y)
+    if name == "Normalizer":
+        return
+    fitted = ROWS[name].make().fit(ht.array(data, split=0), y)
+    with pytest.raises(ValueError, match="features"):
+        getattr(fitted, ROWS[name].ask)(ht.ones((5, 7), split=0))
+
+
+def test_parameters_of_parameters() -> None:
+    class Outer(BaseEstimator):
+        def __init__(self, inner: Any = None) -> None:
+            self.inner = inner
+
+    outer = Outer(ht.cluster.KMeans(3))
+    assert outer.get_params()["inner__n_clusters"] == 3
+    assert outer.set_params(inner__n_clusters=5).inner.n_clusters == 5
