@@ -21,6 +21,7 @@ from cases import CASES, File
 __all__ = ["Job", "Times"]
 
 _ROUNDS = 25
+_PATIENCE = 3.0  # seconds, after which a slow case has fewer rounds
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class Times:
 
     rounds: tuple[float, ...] = ()
     error: str = ""
+
+
+def _goes_on(rounds: int, spent: float, seconds: float) -> bool:
+    """Whether there is another round."""
+    if rounds < 5:
+        return rounds == 0 or spent < _PATIENCE
+    return rounds < _ROUNDS and spent < seconds
 
 
 class Library:
@@ -122,11 +130,13 @@ class Library:
                 inputs.append(item.make(Path(job.folder), quick=job.quick))
             else:
                 inputs.append(self.enter(item.make(quick=job.quick), item.split))
+        start = time.perf_counter()
         for _ in range(2):  # loading, caches, memory that the system has to hand out
-            self.finish(run(self.module, *inputs))
+            if self._agree(time.perf_counter() - start < _PATIENCE / 2):
+                self.finish(run(self.module, *inputs))
         rounds: list[float] = []
-        end = time.perf_counter() + job.seconds
-        while self._agree(len(rounds) < 5 or (time.perf_counter() < end and len(rounds) < _ROUNDS)):
+        begin = time.perf_counter()
+        while self._agree(_goes_on(len(rounds), time.perf_counter() - begin, job.seconds)):
             self._barrier()
             start = time.perf_counter()
             for _ in range(case.calls):

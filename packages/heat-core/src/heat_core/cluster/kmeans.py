@@ -110,7 +110,7 @@ class KMeans(ClusteringMixin, BaseEstimator):
         weights = samples.weights(sample_weight)
         rng = default_rng(self.random_state)
         tolerance = self.tol
-        if self.tol_mode == "relative":
+        if self.tol_mode == "relative" and self.tol:
             spread = var(samples.array(samples.local), axis=0).larray.double()
             tolerance *= float(spread.mean())
         self.inertia_ = float("inf")
