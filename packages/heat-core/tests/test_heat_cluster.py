@@ -93,6 +93,28 @@ def test_empty_clusters_get_far_samples() -> None:
     )
 
 
+@pytest.mark.parallel(RANKS)
+def test_small_batches() -> None:
+    rng = np.random.default_rng(3)
+    places = rng.normal(size=(6, 5)) * 20
+    data = (places[rng.integers(0, 6, 3000)] + rng.normal(size=(3000, 5))).astype("f4")
+    X = ht.array(data, split=0)
+    found = ht.cluster.MiniBatchKMeans(6, batch_size=200, random_state=2, n_init=3).fit(X)
+    wanted = oracle.KMeans(6, n_init=10, random_state=0).fit(data)
+    assert found.inertia_ <= wanted.inertia_ * 1.05
+    alone = ht.cluster.MiniBatchKMeans(6, batch_size=200, random_state=2, n_init=3)
+    alone.fit(ht.array(data))
+    assert (alone.n_steps_, alone.n_iter_) == (found.n_steps_, found.n_iter_)
+    np.testing.assert_array_equal(alone.labels_.numpy(), found.labels_.numpy())
+    parts = ht.cluster.MiniBatchKMeans(6, init=found.cluster_centers_)
+    with traffic(X.comm) as counted:
+        for start in range(0, 3000, 500):
+            parts.partial_fit(ht.array(data[start : start + 500], split=0))
+    assert parts.n_steps_ == 6
+    assert counted.messages() == (6 if X.comm.size > 1 else 0)
+    assert -parts.score(X) <= wanted.inertia_ * 1.05
+
+
 @pytest.mark.parallel([1, 2])
 def test_bad_parameters() -> None:
     X = ht.random.default_rng(0).random((20, 3), split=0)

@@ -36,6 +36,9 @@ class Row:
 
 ROWS = {
     "KMeans": Row(lambda: ht.cluster.KMeans(3, random_state=1), "predict", is_clusterer),
+    "MiniBatchKMeans": Row(
+        lambda: ht.cluster.MiniBatchKMeans(3, random_state=1), "predict", is_clusterer
+    ),
     "KNeighborsClassifier": Row(ht.classification.KNeighborsClassifier, "predict", is_classifier),
     "KNeighborsRegressor": Row(ht.classification.KNeighborsRegressor, "predict", is_regressor),
     "GaussianNB": Row(ht.naive_bayes.GaussianNB, "predict", is_classifier),

@@ -8,20 +8,16 @@ from typing import Any
 import torch
 
 from heat_core.array.dndarray import DNDarray
-from heat_core.array.relayout import replicated
+from heat_core.cluster.centres import CentreClusterer
 from heat_core.cluster.lloyd import accumulate, assign
-from heat_core.cluster.seeding import greedy_plus_plus, random_rows, scalable_plus_plus
-from heat_core.estimators import BaseEstimator, ClusteringMixin, check_fitted
 from heat_core.ops.moments import var
 from heat_core.random import Generator, default_rng
-from heat_core.samples import Samples, check_features
+from heat_core.samples import Samples
 
 __all__ = ["KMeans"]
 
-_INITS = ("k-means++", "kmeans++", "probability_based", "k-means||", "random")
 
-
-class KMeans(ClusteringMixin, BaseEstimator):
+class KMeans(CentreClusterer):
     """Groups samples around centres so that their squared distances are least.
 
     An iteration sends one message: the allreduce of k (d + 1) numbers.
@@ -107,6 +103,10 @@ class KMeans(ClusteringMixin, BaseEstimator):
         del y
         samples = Samples.of(X)
         self._check(samples)
+        if self.tol < 0:
+            raise ValueError(f"tol must not be negative: {self.tol}")
+        if self.tol_mode not in ("relative", "absolute"):
+            raise ValueError(f"tol_mode is 'relative' or 'absolute', not {self.tol_mode!r}")
         weights = samples.weights(sample_weight)
         rng = default_rng(self.random_state)
         tolerance = self.tol
@@ -119,73 +119,6 @@ class KMeans(ClusteringMixin, BaseEstimator):
             self._keep_better(samples, weights, *self._iterate(samples, start, weights, tolerance))
         self.functional_value_ = self.inertia_
         return self
-
-    def predict(self, X: DNDarray) -> DNDarray:
-        """The nearest centre of each sample, (n,). Local unless ``X`` is split along axis 1."""
-        check_fitted(self)
-        samples = Samples.of(X, least=0)
-        check_features(samples, self.cluster_centers_.shape[1])
-        labels, _ = assign(samples.local, self.cluster_centers_.larray.to(samples.local.dtype))
-        return samples.array(labels)
-
-    def transform(self, X: DNDarray) -> DNDarray:
-        """The distance of each sample to each centre, (n, k). Local as ``predict``."""
-        check_fitted(self)
-        samples = Samples.of(X, least=0)
-        check_features(samples, self.cluster_centers_.shape[1])
-        centres = self.cluster_centers_.larray.to(samples.local.dtype)
-        return samples.array(
-            torch.cdist(samples.local, centres, compute_mode="donot_use_mm_for_euclid_dist")
-        )
-
-    def score(self, X: DNDarray, y: DNDarray | None = None) -> float:
-        """Less the sum of the squared distances to the nearest centre. Collective."""
-        del y
-        check_fitted(self)
-        samples = Samples.of(X)
-        check_features(samples, self.cluster_centers_.shape[1])
-        _, distances = assign(samples.local, self.cluster_centers_.larray.to(samples.local.dtype))
-        (cost,) = samples.sum(distances.double().sum())
-        return -float(cost)
-
-    def _check(self, samples: Samples) -> None:
-        if not 1 <= self.n_clusters <= samples.n:
-            raise ValueError(f"n_clusters={self.n_clusters} for {samples.n} samples")
-        if self.max_iter < 1 or self.n_init < 1 or self.tol < 0:
-            raise ValueError("max_iter and n_init are at least 1, and tol is not negative")
-        if self.tol_mode not in ("relative", "absolute"):
-            raise ValueError(f"tol_mode is 'relative' or 'absolute', not {self.tol_mode!r}")
-        if isinstance(self.init, DNDarray):
-            if self.init.shape != (self.n_clusters, samples.d):
-                raise ValueError(
-                    f"init of shape {self.init.shape}, but there are {self.n_clusters} clusters "
-                    f"of {samples.d} features"
-                )
-        elif self.init not in _INITS:
-            raise ValueError(f"init is one of {', '.join(_INITS)} or a DNDarray")
-
-    def _start(
-        self,
-        samples: Samples,
-        rng: Generator,
-        weights: torch.Tensor | None,
-        oversampling: float,
-        iter_multiplier: float,
-    ) -> torch.Tensor:
-        if isinstance(self.init, DNDarray):
-            return replicated(self.init).to(samples.local.dtype).clone()
-        if self.init == "random":
-            return random_rows(samples, self.n_clusters, rng)
-        if self.init == "k-means||":
-            return scalable_plus_plus(
-                samples,
-                self.n_clusters,
-                rng,
-                weights,
-                oversampling=oversampling,
-                iter_multiplier=iter_multiplier,
-            )
-        return greedy_plus_plus(samples, self.n_clusters, rng.bits(), weights)
 
     def _iterate(
         self,
@@ -209,22 +142,6 @@ class KMeans(ClusteringMixin, BaseEstimator):
             if shift <= tolerance or iteration == self.max_iter:
                 return centres, iteration
         raise AssertionError("unreachable")
-
-    def _keep_better(
-        self,
-        samples: Samples,
-        weights: torch.Tensor | None,
-        centres: torch.Tensor,
-        iterations: int,
-    ) -> None:
-        labels, distances = assign(samples.local, centres)
-        costs = distances.double() if weights is None else distances.double() * weights
-        (total,) = samples.sum(costs.sum())
-        if float(total) < self.inertia_:
-            self.cluster_centers_ = samples.replicated(centres)
-            self.labels_ = samples.array(labels)
-            self.inertia_ = float(total)
-            self.n_iter_ = iterations
 
 
 def _farthest(samples: Samples, centres: torch.Tensor, number: int) -> torch.Tensor:
