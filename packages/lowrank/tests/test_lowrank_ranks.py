@@ -70,3 +70,58 @@ def test_work_is_spread() -> None:
     assert set.union(*everyone) == {t.name for t in controller.targets}
     assert not set.intersection(*everyone)
     assert all(everyone)
+
+
+@pytest.mark.parallel([2, 3])
+@pytest.mark.parametrize("bucket_mb", [25.0, 1e-4])
+def test_ranks_train_as_one_process_with_the_whole_batch(bucket_mb: float) -> None:
+    comm = world()
+    parts = 12 * comm.size
+    generator = torch.Generator().manual_seed(1)
+    x, y = (
+        torch.randn(30, parts, 16, generator=generator),
+        torch.randn(30, parts, 3, generator=generator),
+    )
+
+    def fresh(seed: int):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(16, 24), nn.Tanh(), nn.Linear(24, 24), nn.Linear(24, 3))
+        return model, torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+
+    def train(model, optimizer, mine: slice, comm=None) -> None:
+        config = lowrank.OIALRConfig(
+            total_steps=30, delay=5, frequency=5, cutoff=0.3, layer_fraction=1, convert="at_delay"
+        )
+        lowrank.OIALR(model, optimizer, config, comm=comm)
+        for xs, ys in zip(x, y, strict=True):
+            optimizer.zero_grad()
+            (model(xs[mine]) - ys[mine]).square().mean().backward()
+            optimizer.step()
+
+    model, optimizer = fresh(comm.rank)
+    averager = lowrank.GradientAverager(model, optimizer, comm, bucket_mb=bucket_mb)
+    train(model, optimizer, slice(comm.rank * 12, (comm.rank + 1) * 12), comm)
+    alone, its_optimizer = fresh(0)
+    train(alone, its_optimizer, slice(None))
+    for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+        assert ours.shape == theirs.shape
+        everyone = comm.allgather(ours.detach())
+        assert all(torch.equal(everyone[0], other) for other in everyone)
+    torch.testing.assert_close(
+        lowrank.merge(model)(x[0]), lowrank.merge(alone)(x[0]), rtol=1e-3, atol=1e-4
+    )
+    assert averager.payload_bytes < 30 * 4 * sum(p.numel() for p in fresh(0)[0].parameters())
+
+
+@pytest.mark.parallel(2)
+def test_missing_gradients_and_small_payloads() -> None:
+    comm = world()
+    model = nn.ModuleList([nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)])
+    optimizer = torch.optim.SGD(model.parameters(), 1.0)
+    averager = lowrank.GradientAverager(model, optimizer, comm, payload_dtype=torch.bfloat16)
+    before = [layer.weight.detach().clone() for layer in model]
+    model[comm.rank].weight.sum().backward()  # each rank reaches one layer only
+    optimizer.step()
+    for layer, old in zip(model, before, strict=True):
+        torch.testing.assert_close(layer.weight, old - 0.5)
+    assert averager.payload_bytes == 2 * 18

@@ -2,6 +2,7 @@
 
 from lowrank import nn
 from lowrank._version import __version__
+from lowrank.averaging import GradientAverager
 from lowrank.checkpoint import load, save
 from lowrank.errors import NonFiniteWeightError, UnsupportedOptimizerError
 from lowrank.export import factorize, merge, to_dense_state_dict, to_sequential
@@ -18,6 +19,7 @@ from lowrank.selection import LayerOptions, select_layers
 
 __all__ = [
     "OIALR",
+    "GradientAverager",
     "LayerOptions",
     "NonFiniteWeightError",
     "OIALRConfig",
