@@ -33,8 +33,18 @@ from heat_core.array.printing import (
 )
 from heat_core.array.relayout import (
     balance,
+    collect,
     redistribute,
     resplit,
+)
+from heat_core.array.sanitation import (
+    ndim,
+    sanitize_axis,
+    sanitize_in,
+    sanitize_shape,
+    sanitize_slice,
+    shape,
+    size,
 )
 from heat_core.comm import (
     Communicator,
@@ -42,19 +52,25 @@ from heat_core.comm import (
     sanitize_comm,
     use_comm,
 )
+from heat_core.comm import Communicator as Communication
+from heat_core.comm import Communicator as MPICommunication
+from heat_core.comm import lazy as __getattr__  # noqa: F401 - MPI_WORLD and MPI_SELF
 from heat_core.config import (
     config,
 )
 from heat_core.constants import (
-    bool as bool,  # an attribute, but star-import leaves the builtin alone
-)
-from heat_core.constants import (
+    Euler,
+    Inf,
+    Infinity,
+    Infty,
+    NaN,
     byte,
     cdouble,
     cfloat,
     csingle,
     double,
     e,
+    euler_gamma,
     float_,
     half,
     inf,
@@ -65,6 +81,9 @@ from heat_core.constants import (
     pi,
     short,
     ubyte,
+)
+from heat_core.constants import (
+    bool as bool,  # an attribute, but star-import leaves the builtin alone
 )
 from heat_core.constants import (
     float as float,  # likewise
@@ -86,6 +105,7 @@ from heat_core.diagnostics import (
 from heat_core.dispatch.operands import (
     broadcast_shapes,
 )
+from heat_core.dispatch.operands import broadcast_shapes as broadcast_shape
 from heat_core.dtypes import (
     DType as datatype,  # noqa: N813 - the public name is that of the original HeAT
 )
@@ -96,10 +116,14 @@ from heat_core.dtypes import (
     canonical_heat_type,
     complex64,
     complex128,
+    complexfloating,
     finfo,
+    flexible,
     float16,
     float32,
     float64,
+    floating,
+    generic,
     heat_type_is_complexfloating,
     heat_type_is_exact,
     heat_type_is_inexact,
@@ -110,14 +134,19 @@ from heat_core.dtypes import (
     int16,
     int32,
     int64,
+    integer,
     isdtype,
+    issubdtype,
+    number,
     promote_types,
     result_type,
     set_default_dtype,
+    signedinteger,
     uint8,
     uint16,
     uint32,
     uint64,
+    unsignedinteger,
 )
 from heat_core.errors import (
     AxisError,
@@ -260,10 +289,12 @@ from heat_core.ops.differences import (
     ediff1d,
     gradient,
     trapezoid,
+    unwrap,
 )
 from heat_core.ops.editing import (
     delete,
     insert,
+    trim_zeros,
 )
 from heat_core.ops.exponential import (
     exp,
@@ -306,6 +337,7 @@ from heat_core.ops.joining import (
 from heat_core.ops.logical import (
     allclose,
     array_equal,
+    array_equiv,
     isclose,
     isfinite,
     isinf,
@@ -381,6 +413,8 @@ from heat_core.ops.reductions import (
     prod,
     sum,
 )
+from heat_core.ops.reductions import max as amax
+from heat_core.ops.reductions import min as amin
 from heat_core.ops.relational import (
     eq,
     equal,
@@ -459,6 +493,21 @@ from heat_core.ops.sorting import (
     sort,
     topk,
 )
+from heat_core.ops.special import (
+    angle,
+    bitwise_count,
+    cbrt,
+    fmax,
+    fmin,
+    frexp,
+    heaviside,
+    i0,
+    iscomplex,
+    isreal,
+    ldexp,
+    modf,
+    nan_to_num,
+)
 from heat_core.ops.splitting import (
     array_split,
     dsplit,
@@ -514,13 +563,22 @@ from heat_core.ops.windows import (
     sliding_window_view,
     unfold,
 )
+from mpi_utils import Request as MPIRequest
 
 __all__ = [
     "AxisError",
+    "Communication",
     "Communicator",
     "DNDarray",
     "Device",
+    "Euler",
+    "Inf",
+    "Infinity",
+    "Infty",
+    "MPICommunication",
+    "MPIRequest",
     "Moments",
+    "NaN",
     "UniqueAllResult",
     "UniqueCountsResult",
     "UniqueInverseResult",
@@ -534,6 +592,9 @@ __all__ = [
     "add",
     "all",
     "allclose",
+    "amax",
+    "amin",
+    "angle",
     "any",
     "append",
     "apply_along_axis",
@@ -554,6 +615,7 @@ __all__ = [
     "around",
     "array",
     "array_equal",
+    "array_equiv",
     "array_split",
     "asarray",
     "asin",
@@ -570,6 +632,7 @@ __all__ = [
     "bfloat16",
     "bincount",
     "bitwise_and",
+    "bitwise_count",
     "bitwise_invert",
     "bitwise_left_shift",
     "bitwise_not",
@@ -579,21 +642,25 @@ __all__ = [
     "block",
     "bool_",
     "broadcast_arrays",
+    "broadcast_shape",
     "broadcast_shapes",
     "broadcast_to",
     "bucketize",
     "byte",
     "can_cast",
     "canonical_heat_type",
+    "cbrt",
     "cdouble",
     "ceil",
     "cfloat",
     "classification",
     "clip",
     "cluster",
+    "collect",
     "column_stack",
     "complex64",
     "complex128",
+    "complexfloating",
     "compress",
     "concat",
     "concatenate",
@@ -638,6 +705,7 @@ __all__ = [
     "empty_like",
     "eq",
     "equal",
+    "euler_gamma",
     "exp",
     "exp2",
     "expand_dims",
@@ -650,6 +718,7 @@ __all__ = [
     "fix",
     "flatnonzero",
     "flatten",
+    "flexible",
     "flip",
     "fliplr",
     "flipud",
@@ -658,10 +727,14 @@ __all__ = [
     "float64",
     "float_",
     "float_power",
+    "floating",
     "floor",
     "floor_divide",
     "floordiv",
+    "fmax",
+    "fmin",
     "fmod",
+    "frexp",
     "from_dlpack",
     "from_local",
     "from_partition_dict",
@@ -671,6 +744,7 @@ __all__ = [
     "full_like",
     "gcd",
     "ge",
+    "generic",
     "geomspace",
     "get_comm",
     "get_device",
@@ -686,6 +760,7 @@ __all__ = [
     "heat_type_is_inexact",
     "heat_type_is_realfloating",
     "heat_type_of",
+    "heaviside",
     "histc",
     "histogram",
     "histogram2d",
@@ -694,6 +769,7 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "i0",
     "identity",
     "iinfo",
     "imag",
@@ -706,9 +782,11 @@ __all__ = [
     "int32",
     "int64",
     "int_",
+    "integer",
     "intersect1d",
     "invert",
     "isclose",
+    "iscomplex",
     "isdtype",
     "isfinite",
     "isin",
@@ -716,9 +794,12 @@ __all__ = [
     "isnan",
     "isneginf",
     "isposinf",
+    "isreal",
+    "issubdtype",
     "ix_",
     "kurtosis",
     "lcm",
+    "ldexp",
     "le",
     "left_shift",
     "less",
@@ -763,12 +844,14 @@ __all__ = [
     "min",
     "minimum",
     "mod",
+    "modf",
     "moments",
     "moveaxis",
     "mul",
     "multiply",
     "naive_bayes",
     "nan",
+    "nan_to_num",
     "nanargmax",
     "nanargmin",
     "nancumprod",
@@ -783,6 +866,7 @@ __all__ = [
     "nanstd",
     "nansum",
     "nanvar",
+    "ndim",
     "ne",
     "neg",
     "negative",
@@ -790,6 +874,7 @@ __all__ = [
     "nextafter",
     "nonzero",
     "not_equal",
+    "number",
     "ones",
     "ones_like",
     "pad",
@@ -830,8 +915,12 @@ __all__ = [
     "rot90",
     "round",
     "row_stack",
+    "sanitize_axis",
     "sanitize_comm",
     "sanitize_device",
+    "sanitize_in",
+    "sanitize_shape",
+    "sanitize_slice",
     "save",
     "save_csv",
     "save_hdf5",
@@ -846,12 +935,15 @@ __all__ = [
     "setdiff1d",
     "setxor1d",
     "sgn",
+    "shape",
     "short",
     "sign",
     "signbit",
+    "signedinteger",
     "sin",
     "sinc",
     "sinh",
+    "size",
     "skew",
     "sliding_window_view",
     "sort",
@@ -882,6 +974,7 @@ __all__ = [
     "tri",
     "tril",
     "tril_indices",
+    "trim_zeros",
     "triu",
     "triu_indices",
     "true_divide",
@@ -899,7 +992,9 @@ __all__ = [
     "unique_inverse",
     "unique_values",
     "unravel_index",
+    "unsignedinteger",
     "unstack",
+    "unwrap",
     "use_comm",
     "use_device",
     "vander",

@@ -19,6 +19,11 @@ from heat_core.dtypes import (
 )
 
 __all__ = [
+    "Euler",
+    "Inf",
+    "Infinity",
+    "Infty",
+    "NaN",
     "bool",
     "byte",
     "cdouble",
@@ -26,6 +31,7 @@ __all__ = [
     "csingle",
     "double",
     "e",
+    "euler_gamma",
     "float",
     "float_",
     "half",
@@ -42,8 +48,10 @@ __all__ = [
 
 pi = math.pi
 e = math.e
-inf = math.inf
-nan = math.nan
+inf = Inf = Infinity = Infty = math.inf
+nan = NaN = math.nan
+Euler = math.e
+euler_gamma = 0.5772156649015329
 newaxis = None
 bool = bool_  # noqa: A001 - names that NumPy users know; star-import leaves these three out
 int = int_ = int32  # noqa: A001

@@ -19,7 +19,9 @@ from heat_core.array import (
     relayout,
     torch_protocol,
 )
+from heat_core.array import local as own_part
 from heat_core.array.dndarray import DNDarray
+from heat_core.array.inplace import IN_PLACE
 from heat_core.indexing import access, functions
 from heat_core.inspection import array_namespace
 from heat_core.io import dispatch as files
@@ -28,6 +30,7 @@ from heat_core.linalg import matmul as products
 from heat_core.ops import (
     arithmetic,
     bitwise,
+    complex_numbers,
     diagonals,
     differences,
     exponential,
@@ -43,6 +46,7 @@ from heat_core.ops import (
     scans,
     shape,
     sorting,
+    special,
     statistics,
     trigonometric,
     unique,
@@ -76,6 +80,7 @@ _COMPARISONS: dict[str, Callable[..., DNDarray]] = {
 }
 
 METHODS: dict[str, Callable[..., Any]] = {
+    **IN_PLACE,
     "__abs__": arithmetic.absolute,
     "__array__": numpy_protocol.to_array,
     "__array_function__": numpy_protocol.array_function,
@@ -106,6 +111,7 @@ METHODS: dict[str, Callable[..., Any]] = {
             *(files.save, hdf5.save_hdf5, netcdf.save_netcdf),
             partition.create_partition_interface,
             *(relayout.balance, relayout.balance_, relayout.numpy, relayout.redistribute),
+            *(relayout.collect, relayout.collect_, own_part.cpu, own_part.gpu, special.modf),
             *(relayout.redistribute_, relayout.resplit, relayout.resplit_, relayout.tolist),
             *(conversion.astype, conversion.copy, conversion.item, dlpack.to_device),
             *(functions.count_nonzero, functions.fill_diagonal, functions.nonzero, functions.take),
@@ -127,6 +133,9 @@ METHODS: dict[str, Callable[..., Any]] = {
             (arithmetic, ("abs", "absolute", "add", "divide", "multiply", "power", "sign")),
             (arithmetic, ("sqrt", "square", "subtract")),
             (exponential, ("exp", "exp2", "expm1", "log", "log10", "log1p", "log2")),
+            (arithmetic, ("fabs",)),
+            (complex_numbers, ("conj",)),
+            (trigonometric, ("acos", "asin", "atan", "atan2")),
             (trigonometric, ("cos", "cosh", "sin", "sinh", "tan", "tanh")),
             (rounding, ("ceil", "floor", "trunc")),
             (logical, ("isfinite", "isinf", "isnan")),
@@ -162,6 +171,11 @@ def _in_place(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _conjugate_transpose(self: DNDarray) -> DNDarray:
+    """The conjugate of the matrix transpose. Local."""
+    return complex_numbers.conj(shape.matrix_transpose(self))
+
+
 def _is_operand(obj: Any) -> bool:
     return isinstance(obj, (DNDarray, bool, int, float, complex)) or hasattr(obj, "__array__")
 
@@ -182,6 +196,10 @@ def _attach() -> None:
     DNDarray.__partitioned__ = property(  # type: ignore[attr-defined]
         partition.create_partition_interface
     )
+    DNDarray.real = property(complex_numbers.real)  # type: ignore[attr-defined]
+    DNDarray.imag = property(complex_numbers.imag)  # type: ignore[attr-defined]
+    DNDarray.H = property(_conjugate_transpose)  # type: ignore[attr-defined]
+    DNDarray.lloc = property(own_part.lloc)  # type: ignore[attr-defined]
     DNDarray.T = property(shape.transpose)  # type: ignore[attr-defined]
     DNDarray.mT = property(shape.matrix_transpose)  # type: ignore[attr-defined]
     DNDarray.halo_prev = property(halo.halo_prev)  # type: ignore[attr-defined]

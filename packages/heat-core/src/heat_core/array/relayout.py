@@ -15,6 +15,8 @@ from heat_core.layout.execute import relayout
 __all__ = [
     "balance",
     "balance_",
+    "collect",
+    "collect_",
     "numpy",
     "redistribute",
     "redistribute_",
@@ -133,6 +135,36 @@ def balance(array: DNDarray, copy: bool = False) -> DNDarray:
 def balance_(array: DNDarray) -> DNDarray:
     """``balance`` in place. Collective."""
     return _become(array, to_layout(array, array.layout.canonical()))
+
+
+def collect(arr: DNDarray, target_rank: int = 0) -> DNDarray:
+    """A copy of which one rank holds everything and the others nothing. Collective.
+
+    Parameters
+    ----------
+    arr : DNDarray
+        A replicated array is copied as it is.
+    target_rank : int
+
+    Raises
+    ------
+    ValueError
+        If there is no such rank.
+    """
+    size = arr.comm.size
+    if not isinstance(target_rank, int):
+        raise TypeError(f"target_rank is an int, not {type(target_rank).__name__}")
+    if not 0 <= target_rank < size:
+        raise ValueError(f"target_rank {target_rank} is not a rank of {size}")
+    if arr.split is None:
+        return _copied(arr, arr.layout)
+    counts = tuple(arr.shape[arr.split] * (rank == target_rank) for rank in range(size))
+    return _copied(arr, Layout(arr.shape, arr.split, counts))
+
+
+def collect_(arr: DNDarray, target_rank: int = 0) -> DNDarray:
+    """``collect`` in place. Collective."""
+    return _become(arr, collect(arr, target_rank))
 
 
 def numpy(x: DNDarray, root: int | None = None) -> np.ndarray[Any, Any] | None:

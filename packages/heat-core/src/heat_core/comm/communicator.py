@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import mpi_utils
@@ -21,6 +23,19 @@ class Communicator(mpi_utils.Communicator):
     """
 
     packages = ("heat_core", "mpi_utils")
+
+    def __getattr__(self, name: str) -> Any:
+        """MPI's own operations as mpi4py spells them: ``Send``, ``Allreduce``, ``Ibcast``.
+
+        They take mpi4py's arguments; of an array, the local tensor is meant, which must be
+        contiguous. The operations in lower case know strides, devices and all data types.
+        """
+        if not name[0].isupper():
+            raise AttributeError(f"a communicator has no attribute {name!r}")
+        if name in ("Split", "Free"):
+            return getattr(self, name.lower())
+        operation = getattr(self.handle, name)
+        return partial(_with_local_tensors, operation) if callable(operation) else operation
 
     def is_distributed(self) -> bool:
         """Whether there is more than one rank."""
@@ -56,6 +71,19 @@ class Communicator(mpi_utils.Communicator):
         local_shape = list(shape)
         local_shape[axis] = counts[self.rank]
         return counts, displacements(counts), tuple(local_shape)
+
+
+def _with_local_tensors(operation: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """Call mpi4py with the local tensors of arrays, also within buffer specifications."""
+    return operation(
+        *map(_local_tensor, arguments), **{key: _local_tensor(it) for key, it in keywords.items()}
+    )
+
+
+def _local_tensor(argument: Any) -> Any:
+    if isinstance(argument, (tuple, list)):
+        return type(argument)(map(_local_tensor, argument))
+    return getattr(argument, "larray", argument)
 
 
 _default: Communicator | None = None

@@ -6,6 +6,7 @@ elements.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,12 +20,15 @@ from heat_core.dispatch.flat import flattened, lengthened
 from heat_core.dispatch.operands import as_tensor, coerce
 from heat_core.dtypes import float_type, result_type
 from heat_core.indexing.access import getitem
-from heat_core.ops.arithmetic import add, divide, multiply, subtract
+from heat_core.indexing.functions import where
+from heat_core.ops.arithmetic import absolute, add, divide, multiply, remainder, subtract
+from heat_core.ops.logical import logical_and
 from heat_core.ops.reductions import sum as sum_
-from heat_core.ops.relational import not_equal
+from heat_core.ops.relational import equal, greater, less, not_equal
+from heat_core.ops.scans import cumsum
 from heat_core.ops.shape import expand_dims
 
-__all__ = ["diff", "ediff1d", "gradient", "trapezoid"]
+__all__ = ["diff", "ediff1d", "gradient", "trapezoid", "unwrap"]
 
 
 def _part(x: DNDarray, axis: int, start: int | None, stop: int | None) -> DNDarray:
@@ -252,3 +256,32 @@ def _edge(
     near, far = (h1 + h2) / (h1 * h2), -h1 / (h2 * (h1 + h2))
     terms = [multiply(v, w) for v, w in zip(values, (-near - far, near, far), strict=True)]
     return add(add(terms[0], terms[1]), terms[2])
+
+
+def unwrap(
+    p: DNDarray, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi
+) -> DNDarray:
+    """Jumps of more than half a period replaced by the small steps. Collective along the split.
+
+    Parameters
+    ----------
+    p : DNDarray
+    discont : float, optional
+        Jumps below this stay; at least, and by default, half the period.
+    axis : int
+    period : float
+
+    Returns
+    -------
+    DNDarray
+        Of floating-point type, laid out like ``p``.
+    """
+    dim = normalize_axis(axis, p.ndim)
+    p = astype(p, float_type(p.dtype), copy=False)
+    half = period / 2
+    jump = diff(p, axis=dim, prepend=_part(p, dim, None, 1))
+    small = subtract(remainder(add(jump, half), period), half)
+    # At exactly half a period the sign of the jump decides.
+    small = where(logical_and(equal(small, -half), greater(jump, 0)), half, small)
+    correction = where(less(absolute(jump), max(half, discont or 0)), 0.0, subtract(small, jump))
+    return add(p, cumsum(correction, dim))

@@ -12,11 +12,13 @@ from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.dispatch.operands import broadcast_shapes
+from heat_core.indexing.access import getitem
+from heat_core.indexing.functions import flatnonzero
 from heat_core.layout import Layout
 from heat_core.ops.creation import asarray
 from heat_core.ops.reshape import ravel
 
-__all__ = ["delete", "edited_counts", "insert"]
+__all__ = ["delete", "edited_counts", "insert", "trim_zeros"]
 
 
 def edited_counts(
@@ -160,3 +162,18 @@ def _merged(
     source[is_old] = torch.arange(local.shape[axis])
     source[places] = torch.arange(len(at)) + local.shape[axis]
     return torch.cat((local, fresh), axis).index_select(axis, source.to(local.device))
+
+
+def trim_zeros(filt: DNDarray, trim: str = "fb") -> DNDarray:
+    """A 1-D array without its leading (``"f"``) and trailing (``"b"``) zeros. Collective.
+
+    The elements stay on their ranks.
+    """
+    if filt.ndim != 1:
+        raise ValueError(f"trim_zeros takes 1-D arrays, not {filt.ndim}-D ones")
+    places = flatnonzero(filt)
+    if places.size == 0:
+        return getitem(filt, slice(0, 0))
+    start = int(places[0]) if "f" in trim.lower() else 0
+    stop = int(places[-1]) + 1 if "b" in trim.lower() else filt.size
+    return getitem(filt, slice(start, stop))

@@ -12,11 +12,13 @@ import torch
 from heat_core.array.conversion import item
 from heat_core.array.dndarray import DNDarray
 from heat_core.dispatch.elementwise import Kernel, apply, binary, unary
+from heat_core.dispatch.operands import broadcast_shapes
 from heat_core.ops.reductions import all
 
 __all__ = [
     "allclose",
     "array_equal",
+    "array_equiv",
     "isclose",
     "isfinite",
     "isinf",
@@ -81,16 +83,21 @@ def allclose(
 
 def array_equal(x: DNDarray, y: DNDarray, equal_nan: builtins.bool = False) -> builtins.bool:
     """Whether shapes and all elements are equal. Collective."""
-    if x.shape != y.shape:
+    return x.shape == y.shape and _all_same(x, y, _same_or_nan if equal_nan else torch.eq)
+
+
+def array_equiv(x: DNDarray, y: DNDarray) -> builtins.bool:
+    """Whether shapes broadcast to each other and all elements are equal. Collective."""
+    try:
+        broadcast_shapes(x.shape, y.shape)
+    except ValueError:
         return False
-    same = Kernel(
-        "array_equal",
-        _same_or_nan if equal_nan else torch.eq,
-        rule="compare",
-        takes_scalar=False,
-        carry="order",
-    )
-    return builtins.bool(item(all(apply(same, x, y))))
+    return _all_same(x, y, torch.eq)
+
+
+def _all_same(x: DNDarray, y: DNDarray, same: Callable[..., torch.Tensor]) -> builtins.bool:
+    kernel = Kernel("array_equal", same, rule="compare", takes_scalar=False, carry="order")
+    return builtins.bool(item(all(apply(kernel, x, y))))
 
 
 def _same_or_nan(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
