@@ -143,8 +143,6 @@ def test_binary_in_unbalanced_pairs(every_layout: Any, check: Any) -> None:
 @pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "uint16", "uint32", "uint64"])
 @pytest.mark.parametrize("name", BITWISE)
 def test_integers(name: str, dtype: str, every_layout: Any, check: Any) -> None:
-    if name in ("gcd", "lcm") and dtype == "uint64":
-        pytest.skip("documented: uint64 is refused")
     a, b = np.arange(1, 7, dtype=dtype) * 3, np.arange(7, 1, -1).astype(dtype)
     for x in every_layout(a, unbalanced=False):
         result = getattr(ht, name)(x, ht.array(b))
@@ -167,6 +165,11 @@ def test_wide_unsigned_arithmetic_wraps_and_orders(dtype: str, check: Any) -> No
     check(x.argmax(), a.argmax())
     check(x.min(), a.min())
     check(x.sum(), a.sum(dtype=np.uint64))
+    for name in ("floor_divide", "remainder", "gcd", "sign", "abs", "floor", "bitwise_right_shift"):
+        others = () if name in ("sign", "abs", "floor") else (3,)
+        check(getattr(ht, name)(x, *others), getattr(np, name)(a, *map(a.dtype.type, others)))
+    with np.errstate(divide="ignore"):
+        check(x // y, a // b)
 
 
 @pytest.mark.parallel([1, 2, 3])

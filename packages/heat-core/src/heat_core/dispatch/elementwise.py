@@ -63,6 +63,8 @@ class Kernel:
         Whether ``function`` has the keyword ``out``.
     carry : {"wrap", "order"} or None
         How uint64 is computed in int64; None: not at all.
+    of_uint64 : callable, optional
+        The function on uint64 if none on int64 will do: takes and gives the bits as int64.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Kernel:
     takes_scalar: bool = True
     takes_out: bool = False
     carry: Carry | None = None
+    of_uint64: Callable[..., torch.Tensor] | None = None
 
     def direct_types(self) -> frozenset[torch.dtype]:
         """Types on whose tensors ``function`` can be called as they are."""
@@ -87,7 +90,8 @@ class Kernel:
         """TypeError if the function does not take the type."""
         if _KIND_CODES[dtype.kind] not in self.kinds:
             raise TypeError(f"{self.name} does not take {dtype.name}")
-        if dtype.torch is torch.uint64 and self.carry is None and self.rule != "float":
+        unable = self.carry is None and self.of_uint64 is None and self.rule != "float"
+        if dtype.torch is torch.uint64 and unable:
             raise TypeError(f"{self.name} does not take uint64: cast to int64 or float64")
 
 
@@ -131,7 +135,9 @@ def _compute(
         if kernel.rule != "logical":
             local = convert(local, dtype.torch)
         arguments.append(carry(local, carry_mode))
-    return uncarry(kernel.function(*arguments, **keyword), dtype.torch, carry_mode)
+    on_bits = kernel.of_uint64 if dtype.torch is torch.uint64 else None
+    function = kernel.function if on_bits is None else on_bits
+    return uncarry(function(*arguments, **keyword), dtype.torch, carry_mode)
 
 
 def _expanded(local: torch.Tensor, target: Layout, rank: int) -> torch.Tensor:

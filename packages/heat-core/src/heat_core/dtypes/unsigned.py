@@ -2,16 +2,18 @@
 
 16 and 32 bits are computed in the next wider signed type, and wrap around on the way back. 64 bits
 are reinterpreted as int64: sums, products and bit patterns agree modulo 2**64 ("wrap"), and with
-the sign bit flipped the order agrees, too ("order").
+the sign bit flipped the order agrees, too ("order"). What is neither, such as division, NumPy does.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
+import numpy as np
 import torch
 
-__all__ = ["CARRIERS", "Carry", "carry", "signed_view", "uncarry"]
+__all__ = ["CARRIERS", "Carry", "carry", "numpy_on_uint64", "signed_view", "uncarry"]
 
 Carry = Literal["wrap", "order"]
 
@@ -54,3 +56,21 @@ def signed_view(tensor: torch.Tensor) -> torch.Tensor:
     """The same memory as signed integers, for kernels that only move elements."""
     signed = _SIGNED.get(tensor.dtype)
     return tensor if signed is None else tensor.view(signed)
+
+
+def numpy_on_uint64(ufunc: Callable[..., Any]) -> Callable[..., torch.Tensor]:
+    """NumPy's function on the bits of uint64, which tensors of int64 and integers hold."""
+
+    def compute(*bits: torch.Tensor | int) -> torch.Tensor:
+        device = next(x.device for x in bits if isinstance(x, torch.Tensor))
+        arrays = [
+            x.cpu().numpy().view(np.uint64)
+            if isinstance(x, torch.Tensor)
+            else np.uint64(x % (1 << 64))
+            for x in bits
+        ]
+        with np.errstate(divide="ignore"):
+            result = np.asarray(ufunc(*arrays))
+        return torch.from_numpy(result.view(np.int64)).to(device)
+
+    return compute

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.dispatch.elementwise import Kernel, binary, unary
+from heat_core.dtypes.unsigned import numpy_on_uint64
 
 __all__ = [
     "abs",
@@ -106,18 +108,32 @@ subtract = binary(
 multiply = binary(Kernel("multiply", torch.mul, takes_out=True, carry="wrap"), "Product.")
 divide = binary(Kernel("divide", torch.div, rule="float", takes_out=True), "Quotient.")
 floor_divide = binary(
-    Kernel("floor_divide", _floor_divide, kinds="iuf"), "Quotient rounded towards -inf."
+    Kernel("floor_divide", _floor_divide, kinds="iuf", of_uint64=numpy_on_uint64(np.floor_divide)),
+    "Quotient rounded towards -inf.",
 )
 remainder = binary(
-    Kernel("remainder", _remainder, kinds="iuf"), "Remainder with the sign of the divisor."
+    Kernel("remainder", _remainder, kinds="iuf", of_uint64=numpy_on_uint64(np.remainder)),
+    "Remainder with the sign of the divisor.",
 )
-fmod = binary(Kernel("fmod", _fmod, kinds="iuf"), "Remainder with the sign of the dividend.")
-power = binary(Kernel("power", torch.pow, kinds="iufc", takes_out=True), "First to the second.")
+fmod = binary(
+    Kernel("fmod", _fmod, kinds="iuf", of_uint64=numpy_on_uint64(np.fmod)),
+    "Remainder with the sign of the dividend.",
+)
+power = binary(
+    Kernel("power", torch.pow, kinds="iufc", takes_out=True, of_uint64=numpy_on_uint64(np.power)),
+    "First to the second.",
+)
 float_power = binary(
     Kernel("float_power", torch.pow, rule="float"), "First to the second, in floating point."
 )
-gcd = binary(Kernel("gcd", torch.gcd, kinds="iu", takes_scalar=False), "Greatest common divisor.")
-lcm = binary(Kernel("lcm", torch.lcm, kinds="iu", takes_scalar=False), "Least common multiple.")
+gcd = binary(
+    Kernel("gcd", torch.gcd, kinds="iu", takes_scalar=False, of_uint64=numpy_on_uint64(np.gcd)),
+    "Greatest common divisor.",
+)
+lcm = binary(
+    Kernel("lcm", torch.lcm, kinds="iu", takes_scalar=False, of_uint64=numpy_on_uint64(np.lcm)),
+    "Least common multiple.",
+)
 hypot = binary(
     Kernel("hypot", torch.hypot, rule="float", kinds="biuf", takes_scalar=False),
     "Square root of the sum of squares.",
@@ -141,8 +157,13 @@ minimum = binary(
 
 negative = unary(Kernel("negative", torch.neg, kinds="iufc", carry="wrap"), "Negative.")
 positive = unary(Kernel("positive", _positive, kinds="iufc", carry="wrap"), "A copy.")
-absolute = unary(Kernel("absolute", torch.abs, kinds="iufc"), "Absolute value.")
-sign = unary(Kernel("sign", _sign, kinds="iufc"), "-1, 0 or 1 by sign; of a complex z, z/|z|.")
+absolute = unary(
+    Kernel("absolute", torch.abs, kinds="iufc", of_uint64=torch.clone), "Absolute value."
+)
+sign = unary(
+    Kernel("sign", _sign, kinds="iufc", of_uint64=numpy_on_uint64(np.sign)),
+    "-1, 0 or 1 by sign; of a complex z, z/|z|.",
+)
 square = unary(Kernel("square", _square, carry="wrap"), "Square.")
 sqrt = unary(Kernel("sqrt", torch.sqrt, rule="float"), "Square root.")
 reciprocal = unary(Kernel("reciprocal", torch.reciprocal, rule="float"), "One over the element.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from heat_core.dispatch.elementwise import Kernel, binary, unary
+from heat_core.dtypes.unsigned import numpy_on_uint64
 
 __all__ = [
     "bitwise_and",
@@ -37,5 +39,11 @@ bitwise_left_shift = left_shift = binary(
     "Bits moved up.",
 )
 bitwise_right_shift = right_shift = binary(
-    Kernel("bitwise_right_shift", torch.bitwise_right_shift, kinds="iu"), "Bits moved down."
+    Kernel(
+        "bitwise_right_shift",
+        torch.bitwise_right_shift,
+        kinds="iu",
+        of_uint64=numpy_on_uint64(np.right_shift),
+    ),
+    "Bits moved down.",
 )

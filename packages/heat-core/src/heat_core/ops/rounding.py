@@ -13,10 +13,20 @@ from heat_core.ops.arithmetic import maximum, minimum, positive
 
 __all__ = ["around", "ceil", "clip", "fix", "floor", "rint", "round", "trunc"]
 
-floor = unary(Kernel("floor", torch.floor, kinds="iuf"), "Largest integer not above.")
-ceil = unary(Kernel("ceil", torch.ceil, kinds="iuf"), "Smallest integer not below.")
-trunc = fix = unary(Kernel("trunc", torch.trunc, kinds="iuf"), "Integer towards zero.")
-rint = unary(Kernel("rint", torch.round, kinds="iuf"), "Nearest integer, even at ties.")
+# Integers of all types, uint64 among them, stay as they are.
+floor = unary(
+    Kernel("floor", torch.floor, kinds="iuf", of_uint64=torch.clone), "Largest integer not above."
+)
+ceil = unary(
+    Kernel("ceil", torch.ceil, kinds="iuf", of_uint64=torch.clone), "Smallest integer not below."
+)
+trunc = fix = unary(
+    Kernel("trunc", torch.trunc, kinds="iuf", of_uint64=torch.clone), "Integer towards zero."
+)
+rint = unary(
+    Kernel("rint", torch.round, kinds="iuf", of_uint64=torch.clone),
+    "Nearest integer, even at ties.",
+)
 
 
 def round(  # noqa: A001 - the name of the array API standard
