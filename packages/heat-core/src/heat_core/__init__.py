@@ -3,6 +3,8 @@
 from heat_core import (
     classification,
     cluster,
+    fft,
+    linalg,
     naive_bayes,
     preprocessing,
     random,
@@ -204,8 +206,53 @@ from heat_core.io import (
     supports_parquet,
     supports_zarr,
 )
+from heat_core.linalg.cross_product import (
+    cross_of_axes as cross,
+)
+from heat_core.linalg.eigen import (
+    eigh,
+)
+from heat_core.linalg.inverse import (
+    det,
+    inv,
+    slogdet,
+    solve,
+)
 from heat_core.linalg.matmul import (
     matmul,
+)
+from heat_core.linalg.matrix_functions import (
+    matrix_exp,
+)
+from heat_core.linalg.matrix_functions import (
+    matrix_exp as expm,
+)
+from heat_core.linalg.norms import (
+    matrix_norm,
+    norm,
+    vector_norm,
+)
+from heat_core.linalg.products import (
+    dot,
+    inner,
+    kron,
+    outer,
+    projection,
+    tensordot,
+    vdot,
+    vecdot,
+)
+from heat_core.linalg.products import (
+    trace_of_axes as trace,
+)
+from heat_core.linalg.qr import (
+    qr,
+)
+from heat_core.linalg.svd import (
+    svd,
+)
+from heat_core.linalg.triangular import (
+    solve_triangular,
 )
 from heat_core.ops.arithmetic import (
     abs,
@@ -675,6 +722,7 @@ __all__ = [
     "count_nonzero",
     "cov",
     "cpu",
+    "cross",
     "csingle",
     "cummax",
     "cummin",
@@ -687,6 +735,7 @@ __all__ = [
     "deg2rad",
     "degrees",
     "delete",
+    "det",
     "diag",
     "diag_indices",
     "diagflat",
@@ -696,11 +745,13 @@ __all__ = [
     "div",
     "divide",
     "divmod",
+    "dot",
     "double",
     "dsplit",
     "dstack",
     "e",
     "ediff1d",
+    "eigh",
     "empty",
     "empty_like",
     "eq",
@@ -709,10 +760,12 @@ __all__ = [
     "exp",
     "exp2",
     "expand_dims",
+    "expm",
     "expm1",
     "extract",
     "eye",
     "fabs",
+    "fft",
     "fill_diagonal",
     "finfo",
     "fix",
@@ -776,6 +829,7 @@ __all__ = [
     "indices",
     "inf",
     "info",
+    "inner",
     "insert",
     "int8",
     "int16",
@@ -784,6 +838,7 @@ __all__ = [
     "int_",
     "integer",
     "intersect1d",
+    "inv",
     "invert",
     "isclose",
     "iscomplex",
@@ -797,6 +852,7 @@ __all__ = [
     "isreal",
     "issubdtype",
     "ix_",
+    "kron",
     "kurtosis",
     "lcm",
     "ldexp",
@@ -805,6 +861,7 @@ __all__ = [
     "less",
     "less_equal",
     "lexsort",
+    "linalg",
     "linspace",
     "load",
     "load_csv",
@@ -834,6 +891,8 @@ __all__ = [
     "lt",
     "map_blocks",
     "matmul",
+    "matrix_exp",
+    "matrix_norm",
     "matrix_transpose",
     "max",
     "maximum",
@@ -873,10 +932,12 @@ __all__ = [
     "newaxis",
     "nextafter",
     "nonzero",
+    "norm",
     "not_equal",
     "number",
     "ones",
     "ones_like",
+    "outer",
     "pad",
     "partition",
     "percentile",
@@ -890,9 +951,11 @@ __all__ = [
     "preprocessing",
     "print0",
     "prod",
+    "projection",
     "promote_types",
     "ptp",
     "put_along_axis",
+    "qr",
     "quantile",
     "rad2deg",
     "radians",
@@ -946,6 +1009,9 @@ __all__ = [
     "size",
     "skew",
     "sliding_window_view",
+    "slogdet",
+    "solve",
+    "solve_triangular",
     "sort",
     "spatial",
     "split",
@@ -962,13 +1028,16 @@ __all__ = [
     "supports_pandas",
     "supports_parquet",
     "supports_zarr",
+    "svd",
     "swapaxes",
     "take",
     "take_along_axis",
     "tan",
     "tanh",
+    "tensordot",
     "tile",
     "topk",
+    "trace",
     "transpose",
     "trapezoid",
     "tri",
@@ -999,6 +1068,9 @@ __all__ = [
     "use_device",
     "vander",
     "var",
+    "vdot",
+    "vecdot",
+    "vector_norm",
     "vectorize",
     "vmap",
     "vsplit",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["AxisError"]
+from numpy.linalg import LinAlgError
+
+__all__ = ["AxisError", "LinAlgError"]
 
 
 class AxisError(ValueError, IndexError):

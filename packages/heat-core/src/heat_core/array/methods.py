@@ -26,7 +26,7 @@ from heat_core.indexing import access, functions
 from heat_core.inspection import array_namespace
 from heat_core.io import dispatch as files
 from heat_core.io import hdf5, netcdf
-from heat_core.linalg import matmul as products
+from heat_core.linalg.matmul import matmul
 from heat_core.ops import (
     arithmetic,
     bitwise,
@@ -62,7 +62,7 @@ _BINARY_OPERATORS: dict[str, Callable[..., Any]] = {
     "floordiv": arithmetic.floor_divide,
     "mod": arithmetic.remainder,
     "pow": arithmetic.power,
-    "matmul": products.matmul,
+    "matmul": matmul,
     "and": bitwise.bitwise_and,
     "or": bitwise.bitwise_or,
     "xor": bitwise.bitwise_xor,
@@ -124,7 +124,7 @@ METHODS: dict[str, Callable[..., Any]] = {
             *(statistics.average, quantile.median, quantile.percentile, quantile.quantile),
             *(scans.cumsum, scans.cumprod, differences.diff, sorting.argsort, sorting.sort),
             *(sorting.topk, unique.unique, nanreductions.ptp),
-            *(products.matmul, rounding.clip, rounding.round, logical.isclose, logical.allclose),
+            *(matmul, rounding.clip, rounding.round, logical.isclose, logical.allclose),
         )
     },
     **{

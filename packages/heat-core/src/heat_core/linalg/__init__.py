@@ -1,1 +1,77 @@
-"""Linear algebra."""
+"""Linear algebra: the extension of the array API standard, and what NumPy has beyond it."""
+
+from heat_core.errors import LinAlgError
+from heat_core.linalg.cholesky import cholesky
+from heat_core.linalg.cross_product import cross
+from heat_core.linalg.eigen import eig, eigh, eigvals, eigvalsh
+from heat_core.linalg.inverse import det, inv, slogdet, solve
+from heat_core.linalg.least_squares import lstsq, pinv
+from heat_core.linalg.lu import lu
+from heat_core.linalg.matmul import matmul
+from heat_core.linalg.matrix_functions import matrix_exp, matrix_power
+from heat_core.linalg.norms import cond, matrix_norm, matrix_rank, norm, vector_norm
+from heat_core.linalg.products import (
+    diagonal,
+    dot,
+    inner,
+    kron,
+    multi_dot,
+    outer,
+    projection,
+    tensordot,
+    trace,
+    vdot,
+    vecdot,
+)
+from heat_core.linalg.qr import qr
+from heat_core.linalg.svd import svd, svdvals
+from heat_core.linalg.triangular import solve_triangular
+from heat_core.ops.diagonals import tril, triu
+from heat_core.ops.shape import matrix_transpose, transpose
+
+expm = matrix_exp
+
+__all__ = [
+    "LinAlgError",
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "dot",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "expm",
+    "inner",
+    "inv",
+    "kron",
+    "lstsq",
+    "lu",
+    "matmul",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "matrix_transpose",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "projection",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "tensordot",
+    "trace",
+    "transpose",
+    "tril",
+    "triu",
+    "vdot",
+    "vecdot",
+    "vector_norm",
+]

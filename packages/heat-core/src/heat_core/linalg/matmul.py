@@ -16,6 +16,7 @@ from heat_core.dispatch.operands import coerce, common_comm
 from heat_core.dtypes import promote_types
 from heat_core.dtypes.unsigned import carry, uncarry
 from heat_core.layout import Layout, canonical_layout, displacements, replicated_layout
+from heat_core.linalg.stacked_matmul import stacked_product
 
 if TYPE_CHECKING:
     from heat_core.comm import Communicator
@@ -28,35 +29,38 @@ def matmul(a: DNDarray, b: DNDarray, *, out_split: int | str | None = "auto") ->
 
     Parameters
     ----------
-    a : DNDarray, (m, k) or (k,)
-    b : DNDarray, (k, n) or (k,)
+    a : DNDarray, (..., m, k) or (k,)
+    b : DNDarray, (..., k, n) or (k,)
+        The axes before the last two number matrices, and are broadcast.
     out_split : int, None or "auto"
         The split of the result.
 
     Returns
     -------
-    DNDarray
-        Without ``out_split``, split like ``a`` if that is distributed, otherwise like ``b``. A
-        vector that would be split along an axis that it does not have is replicated.
+    DNDarray, (..., m, n)
+        Without ``out_split``, split like ``a`` if that is distributed, otherwise like ``b``; for
+        stacks see ``stacked_product``. A vector that would be split along an axis that it does not
+        have is replicated.
 
     Raises
     ------
     ValueError
-        If the inner extents differ.
+        If the inner extents differ, or the numbering axes do not broadcast.
     TypeError
-        For scalars and arrays of more than two axes.
+        For scalars.
     """
     left, right = _operand(a, b), _operand(b, a)
-    if left.ndim not in (1, 2) or right.ndim not in (1, 2):
-        raise TypeError(
-            f"matmul takes matrices and vectors, not arrays with {left.ndim} and {right.ndim} axes"
-        )
-    if left.shape[-1] != right.shape[0]:
+    if left.ndim == 0 or right.ndim == 0:
+        raise TypeError("matmul does not take scalars; use multiply")
+    if left.shape[-1] != right.shape[-1 if right.ndim == 1 else -2]:
         raise ValueError(f"the inner extents of {left.shape} @ {right.shape} differ")
     dtype = promote_types(left.dtype, right.dtype).torch
-    result = _product(_as_matrix(left, dtype, 0), _as_matrix(right, dtype, 1))
+    x, y = _as_matrix(left, dtype, 0), _as_matrix(right, dtype, 1)
+    result = _product(x, y) if x.ndim == y.ndim == 2 else stacked_product(x, y, _multiply)
     result = wrap(uncarry(result.larray, dtype, "wrap"), result.layout, result.comm)
-    dropped = frozenset(axis for axis, x in enumerate((left, right)) if x.ndim == 1)
+    dropped = frozenset(
+        result.ndim - 2 + axis for axis, x in enumerate((left, right)) if x.ndim == 1
+    )
     if dropped:
         if result.split in dropped:
             result = to_layout(result, replicated_layout(result.shape))
@@ -117,8 +121,8 @@ def _product(a: DNDarray, b: DNDarray) -> DNDarray:
 def _multiply(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     if a.dtype is torch.bool:
         # Whether any product is true: a sum of as many ones cannot wrap around in int64.
-        return torch.mm(a.to(torch.int64), b.to(torch.int64)) > 0
-    return torch.mm(a, b)
+        return torch.matmul(a.to(torch.int64), b.to(torch.int64)) > 0
+    return torch.matmul(a, b)
 
 
 def _add_product(out: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> None:

@@ -1,0 +1,97 @@
+"""QR factorisation: which algorithm for which layout."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.array.relayout import to_layout
+from heat_core.config import config
+from heat_core.layout import replicated_layout
+from heat_core.linalg.cholesky_qr import cholesky_qr2
+from heat_core.linalg.column_qr import column_qr
+from heat_core.linalg.stacks import as_matrices, fits, map_matrices
+from heat_core.linalg.tsqr import local_qr, tsqr
+
+__all__ = ["QRResult", "is_tall", "qr", "reduced_qr"]
+
+
+class QRResult(NamedTuple):
+    """``x = Q @ R``; Q is None where only R was asked for."""
+
+    Q: DNDarray | None
+    R: DNDarray
+
+
+def qr(
+    x: Any,
+    /,
+    mode: str = "reduced",
+    procs_to_merge: int = 2,  # noqa: ARG001 - an argument that callers of the original pass
+    *,
+    method: str = "householder",
+) -> QRResult:
+    """The factors of ``x = Q @ R``, orthonormal columns and upper triangular. Collective.
+
+    Parameters
+    ----------
+    x : DNDarray, (..., m, n)
+    mode : {"reduced", "complete", "r"}
+        Shapes (..., m, k) and (..., k, n) with k = min(m, n); (..., m, m) and (..., m, n); only R,
+        and None for Q. ``"complete"`` gathers one distributed matrix on every rank.
+    procs_to_merge : int
+        Has no effect.
+    method : {"householder", "cholesky"}
+        ``"cholesky"`` for one tall matrix split along rows: CholeskyQR2, faster by its matrix
+        products, for condition numbers up to about 1e8 in double precision; others fall back.
+
+    Returns
+    -------
+    (Q, R)
+        The diagonal of R is real and not negative, so that the result does not depend on the number
+        of ranks. Both are split like ``x``, but R of a tall matrix split along rows is replicated.
+
+    Notes
+    -----
+    One distributed matrix is tall if ``m >= n * ranks``: TSQR, with one small message. Otherwise it
+    is factorised on every rank up to ``config.replicate_bytes``, and beyond by Householder
+    reflections of panels of columns, without gathering it.
+    """
+    matrices = as_matrices(x, "qr")
+    if mode not in ("reduced", "complete", "r"):
+        raise ValueError(f"mode is reduced, complete or r, not {mode!r}")
+    if method not in ("householder", "cholesky"):
+        raise ValueError(f"method is householder or cholesky, not {method!r}")
+    if mode == "complete":
+        return QRResult(*map_matrices(lambda a: local_qr(a, "complete"), matrices))
+    if mode == "r" and matrices.ndim > 2:
+        return QRResult(None, map_matrices(lambda a: local_qr(a, "r")[1], matrices)[0])
+    q, r = reduced_qr(matrices, with_q=mode == "reduced", cholesky=method == "cholesky")
+    if q is not None and q.ndim == 2:
+        q = to_layout(q, q.layout.with_split(matrices.split, q.comm.size))
+    return QRResult(q, r)
+
+
+def is_tall(x: DNDarray) -> bool:
+    """Whether TSQR is the algorithm: one distributed matrix with rows enough for all ranks."""
+    m, n = x.shape[-2:]
+    small = x.comm.size * min(m, n) * n * x.itemsize <= config.replicate_bytes
+    return x.ndim == 2 and x.is_distributed() and m >= n * x.comm.size and small
+
+
+def reduced_qr(
+    x: DNDarray, *, with_q: bool = True, cholesky: bool = False
+) -> tuple[DNDarray | None, DNDarray]:
+    """The factors, laid out as the algorithm leaves them. Collective if distributed."""
+    if is_tall(x):
+        # Rows of a matrix that is cut in columns: two exchanges, but parallel work.
+        rows = to_layout(x, x.layout.with_split(0, x.comm.size))
+        found = cholesky_qr2(rows) if cholesky else None
+        q_local, r_local = tsqr(rows, with_q) if found is None else found
+        r = wrap(r_local, replicated_layout(tuple(r_local.shape)), x.comm)
+        return None if q_local is None else wrap(q_local, rows.layout, x.comm), r
+    if fits(x):
+        q, r = map_matrices(lambda a: local_qr(a, "reduced"), x)
+        return q, r
+    q, r = column_qr(x, with_q)
+    return q, to_layout(r, r.layout.with_split(x.split, r.comm.size))
