@@ -15,6 +15,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import balance, replicated, to_layout
+from heat_core.fft.kernels import complex_transform, real_signal, real_spectrum
 from heat_core.fft.plan import Kind
 from heat_core.layout import Layout, canonical_layout
 from heat_core.ops.complex_numbers import conj, real
@@ -79,11 +80,11 @@ def _scaled(x: DNDarray, n: int, norm: str, inverse: bool) -> DNDarray:
 def _gathered(x: DNDarray, n: int, norm: str, kind: Kind, inverse: bool) -> DNDarray:
     whole = replicated(x)
     if kind == "r2c":
-        found = torch.fft.rfft(whole, norm=norm)
+        found = real_spectrum(whole, 0, norm)
     elif kind == "c2r":
-        found = torch.fft.irfft(whole, n=n, norm=norm)
+        found = real_signal(whole, n, 0, norm)
     else:
-        found = (torch.fft.ifft if inverse else torch.fft.fft)(whole, norm=norm)
+        found = complex_transform(whole, (0,), norm, inverse=inverse)
     layout = canonical_layout(tuple(found.shape), 0, x.comm.size)
     return wrap(found[layout.slices(x.comm.rank)].clone(), layout, x.comm)
 
@@ -99,17 +100,16 @@ def _matrix_steps(x: DNDarray, inverse: bool) -> DNDarray:
     comm, n = x.comm, x.shape[0]
     found = factors(n, comm.size)
     assert found is not None
-    transformed = torch.fft.ifft if inverse else torch.fft.fft
     norm = "forward" if inverse else "backward"
     matrix = reshape(x, found, new_split=0)
     columns = to_layout(matrix, matrix.layout.with_split(1, comm.size))
     here = columns.layout.slices(comm.rank)[1]
     exponents = torch.outer(torch.arange(found[0]), torch.arange(here.start, here.stop))
-    local = transformed(columns.larray, dim=0, norm=norm)
+    local = complex_transform(columns.larray, (0,), norm, inverse=inverse)
     local *= _roots(n, exponents, local.dtype, inverse=inverse).to(local.device)
     twisted = wrap(local, columns.layout, comm)
     rows = to_layout(twisted, twisted.layout.with_split(0, comm.size))
-    spectrum = transformed(rows.larray, dim=1, norm=norm)
+    spectrum = complex_transform(rows.larray, (1,), norm, inverse=inverse)
     turned = wrap(spectrum.T, rows.layout.transpose((1, 0)), comm)
     flat = reshape(to_layout(turned, turned.layout.with_split(0, comm.size)), (n,), new_split=0)
     return to_layout(flat, flat.layout.canonical())

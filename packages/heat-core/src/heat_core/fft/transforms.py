@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import torch
-
 from heat_core.array.axes import normalize_axis
 from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray, wrap
@@ -15,7 +13,9 @@ from heat_core.dispatch.operands import coerce, common_comm
 from heat_core.dtypes import float32, float_type, promote_types
 from heat_core.dtypes.dtype import from_torch
 from heat_core.fft.four_step import four_step
+from heat_core.fft.kernels import complex_transform, real_signal, real_spectrum
 from heat_core.fft.plan import Kind, Move, Transform, steps
+from heat_core.layout import Layout, canonical_layout
 from heat_core.ops.padding import pad
 
 __all__ = ["transform"]
@@ -134,12 +134,19 @@ def _local(
     local, layout = x.larray, x.layout
     complex_axes = tuple(axis for axis in step.axes if axis != step.real)
     if step.real is not None and kind == "r2c":
-        local = torch.fft.rfft(local, dim=step.real, norm=norm)
-        layout = layout.resize(step.real, last // 2 + 1)
+        local = real_spectrum(local, step.real, norm)
+        layout = _with_extent(layout, step.real, last // 2 + 1)
     if complex_axes:
-        function = torch.fft.ifftn if inverse else torch.fft.fftn
-        local = function(local, dim=complex_axes, norm=norm)
+        local = complex_transform(local, complex_axes, norm, inverse=inverse)
     if step.real is not None and kind == "c2r":
-        local = torch.fft.irfft(local, n=last, dim=step.real, norm=norm)
-        layout = layout.resize(step.real, last)
+        local = real_signal(local, last, step.real, norm)
+        layout = _with_extent(layout, step.real, last)
     return wrap(local, layout, x.comm)
+
+
+def _with_extent(layout: Layout, axis: int, extent: int) -> Layout:
+    """The layout after a real transform; the split axis of a single rank is like any other."""
+    if layout.split != axis:
+        return layout.resize(axis, extent)
+    shape = (*layout.gshape[:axis], extent, *layout.gshape[axis + 1 :])
+    return canonical_layout(shape, axis, 1)

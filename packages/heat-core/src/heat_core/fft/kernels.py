@@ -1,0 +1,42 @@
+"""Transforms of local tensors, empty ones included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+__all__ = ["complex_transform", "real_signal", "real_spectrum"]
+
+
+def complex_transform(
+    local: torch.Tensor, axes: Sequence[int], norm: str, *, inverse: bool
+) -> torch.Tensor:
+    """Complex to complex along some axes."""
+    if local.numel() == 0:
+        # The library behind torch refuses them.
+        return local.to(local.dtype.to_complex())
+    transformed: torch.Tensor = (torch.fft.ifftn if inverse else torch.fft.fftn)(
+        local, dim=tuple(axes), norm=norm
+    )
+    return transformed
+
+
+def real_spectrum(local: torch.Tensor, axis: int, norm: str) -> torch.Tensor:
+    """Real to complex: ``n // 2 + 1`` numbers of ``n``."""
+    if local.numel() == 0:
+        return local.new_empty(
+            _resized(local, axis, local.shape[axis] // 2 + 1), dtype=local.dtype.to_complex()
+        )
+    return torch.fft.rfft(local, dim=axis, norm=norm)
+
+
+def real_signal(local: torch.Tensor, n: int, axis: int, norm: str) -> torch.Tensor:
+    """Complex to real: ``n`` numbers of ``n // 2 + 1``."""
+    if local.numel() == 0:
+        return local.new_empty(_resized(local, axis, n), dtype=local.dtype.to_real())
+    return torch.fft.irfft(local, n=n, dim=axis, norm=norm)
+
+
+def _resized(local: torch.Tensor, axis: int, extent: int) -> tuple[int, ...]:
+    return (*local.shape[:axis], extent, *local.shape[axis + 1 :])
