@@ -52,7 +52,6 @@ def test_qr(shape: tuple[int, int], kind: str, every_layout: Any, budget: str) -
     for x in every_layout(a):
         before = x.layout
         q, r = ht.linalg.qr(x)
-        assert q is not None
         assert q.split == x.split
         only_r = ht.linalg.qr(x, mode="r")
         assert only_r.Q is None
@@ -322,7 +321,7 @@ def test_errors_come_on_all_ranks(budget: str) -> None:
 
 @pytest.mark.parallel([1, 2])
 def test_types() -> None:
-    x = ht.array([[2, 1], [1, 3]], split=0)
+    x = ht.array([[2, 1], [1, 3]], split=0, dtype=ht.int32)
     assert ht.linalg.inv(x).dtype is ht.float32
     assert ht.linalg.svdvals(x + 0j).dtype is ht.float32
     assert ht.linalg.eig(ht.float64(x)).eigenvalues.dtype is ht.complex128
@@ -336,8 +335,8 @@ def test_tall_matrices_send_little_and_big_ones_are_not_gathered() -> None:
     tall = ht.random.rand(3000, 8, split=0, dtype=ht.float64)
     with traffic(tall.comm) as counted:
         ht.linalg.qr(tall)
-    assert counted.messages("allgatherv") == 1
-    assert counted.bytes() <= tall.comm.size * 8 * 8 * 8
+    assert counted.messages("allgatherv") == tall.comm.size - 1
+    assert counted.bytes() <= (tall.comm.size - 1) * 8 * 8 * 8
     square = ht.random.rand(64, 64, split=1, dtype=ht.float64)
     with ht.config(replicate_bytes=0), traffic(square.comm) as counted:
         ht.linalg.lu(square)

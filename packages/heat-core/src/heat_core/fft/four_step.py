@@ -158,9 +158,9 @@ def _real_signal(x: DNDarray, n: int) -> DNDarray:
 
 def _real_ends(x: DNDarray) -> DNDarray:
     """Without the imaginary parts of the first and last numbers, which a real signal has not."""
-    local = x.larray.clone()
+    local = x.larray.clone(memory_format=torch.contiguous_format)
     first, n = x.layout.offset(x.comm.rank), x.shape[0]
     for end in (0, n - 1):
         if first <= end < first + local.shape[0]:
-            local[end - first] = local[end - first].real
+            local.imag[end - first] = 0
     return wrap(local, x.layout, x.comm)

@@ -46,7 +46,8 @@ def jacobi_svd(x: DNDarray) -> tuple[DNDarray, DNDarray, DNDarray]:
     comm, (m, n) = x.comm, x.shape
     layout = x.layout.with_split(1, comm.size)
     blocks = _Blocks(to_layout(x, layout))
-    converged = 16 * math.sqrt(n) * torch.finfo(x.larray.dtype).eps
+    # What a sweep meets is squared by its rotations: below this, nothing is left.
+    converged = torch.finfo(x.larray.dtype).eps ** 0.75
     for _ in range(MAX_SWEEPS):
         if blocks.sweep() <= converged:
             break
@@ -67,6 +68,21 @@ def moved(tops: Sequence[T], bottoms: Sequence[T]) -> tuple[list[T], list[T]]:
     last = len(tops) - 1
     new_tops = [tops[0], bottoms[0], *tops[1:last]]
     return new_tops, [*bottoms[1:], tops[last]]
+
+
+def _in_place_order(right: torch.Tensor) -> torch.Tensor:
+    """Singular vectors, (w, w), each in the place of its largest component.
+
+    Sorted by singular values they would exchange columns between the blocks, and some columns would
+    never meet.
+    """
+    strengths = right.abs()
+    order = torch.empty(len(right), dtype=torch.int64, device=right.device)
+    for row in range(len(right)):
+        place = strengths[row].argmax()
+        order[place] = row
+        strengths[:, place] = -1
+    return right[order]
 
 
 class _Blocks:
@@ -111,7 +127,7 @@ class _Blocks:
         longer = torch.maximum(norms[:, None], norms).clamp_min(torch.finfo(norms.dtype).tiny)
         cosines = gram.abs().fill_diagonal_(0) / (longer * self.scale)
         triangle = torch.linalg.qr(columns.T, mode="r")[1]
-        right = torch.linalg.svd(triangle)[2]
+        right = _in_place_order(torch.linalg.svd(triangle)[2])
         pair = right.conj() @ pair
         self.top, self.bottom = pair.split((len(self.top), len(self.bottom)))
         return float(cosines.max())

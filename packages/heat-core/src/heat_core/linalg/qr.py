@@ -67,7 +67,9 @@ def qr(
     if mode == "r" and matrices.ndim > 2:
         return QRResult(None, map_matrices(lambda a: local_qr(a, "r")[1], matrices)[0])
     q, r = reduced_qr(matrices, with_q=mode == "reduced", cholesky=method == "cholesky")
-    if q is not None and q.ndim == 2:
+    if q is None or mode == "r":
+        return QRResult(None, r)
+    if q.ndim == 2:
         q = to_layout(q, q.layout.with_split(matrices.split, q.comm.size))
     return QRResult(q, r)
 

@@ -78,7 +78,7 @@ def lapack_errors(comm: Communicator, distributed: bool) -> Iterator[None]:
 def _batch_layout(arrays: Sequence[DNDarray]) -> Layout:
     """How the numbering axes of the operands, broadcast against each other, are distributed."""
     shape = broadcast_shapes(*(x.shape[:-2] for x in arrays))
-    distributed = sorted((x for x in arrays if x.is_distributed()), key=lambda x: -x.nbytes)
+    distributed = sorted((x for x in arrays if x.split is not None), key=lambda x: -x.nbytes)
     for x in distributed:
         if x.split is not None and x.split < x.ndim - 2:
             layout = Layout(x.shape[:-2], x.split, x.layout.counts).broadcast(shape)
@@ -99,6 +99,11 @@ def _laid_out(x: DNDarray, batch: Layout) -> torch.Tensor:
     return relayout(x.comm, x.larray, x.layout, Layout(x.shape, axis, batch.counts))
 
 
+def _split_alone(x: DNDarray, split: int) -> DNDarray:
+    """The same array, called split: on a single rank."""
+    return wrap(x.larray, canonical_layout(x.shape, split, 1), x.comm)
+
+
 def map_matrices(kernel: _Kernel, *arrays: DNDarray) -> tuple[DNDarray, ...]:
     """A function of whole matrices, mapped over stacks that broadcast against each other.
 
@@ -117,7 +122,7 @@ def map_matrices(kernel: _Kernel, *arrays: DNDarray) -> tuple[DNDarray, ...]:
         distributed, matrices split like the first operand that is, everything else replicated.
     """
     comm, batch = arrays[0].comm, _batch_layout(arrays)
-    split = next((x.split for x in arrays if x.is_distributed()), None)
+    split = next((x.split for x in arrays if x.split is not None), None)
     local = [_laid_out(x, batch) for x in arrays]
     with lapack_errors(comm, batch.split is not None and comm.size > 1):
         results = kernel(*local)
@@ -125,6 +130,8 @@ def map_matrices(kernel: _Kernel, *arrays: DNDarray) -> tuple[DNDarray, ...]:
     for part in results if isinstance(results, tuple) else (results,):
         shape = (*batch.gshape, *part.shape[batch.ndim :])
         result = wrap(part, Layout(shape, batch.split, batch.counts), comm)
-        one_of_many = batch.ndim == 0 and result.ndim == 2 and split is not None
-        found.append(resplit(result, split) if one_of_many else result)
+        if batch.ndim == 0 and result.ndim == 2 and split is not None:
+            # The own part only: a view would keep all of it.
+            result = resplit(result, split) if comm.size > 1 else _split_alone(result, split)
+        found.append(result)
     return tuple(found)
