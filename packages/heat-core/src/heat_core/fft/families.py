@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from heat_core.array.dndarray import DNDarray
@@ -76,6 +77,26 @@ def _described(
     return function
 
 
+def _computed(
+    x: Any,
+    s: Sequence[int] | None,
+    axes: Sequence[int] | None,
+    norm: str | None,
+    keep: bool,
+    *,
+    kind: Kind,
+    inverse: bool,
+    hermitian: bool,
+) -> DNDarray:
+    if not hermitian:
+        return transform(x, s, axes, norm, kind=kind, inverse=inverse, keep_layout=keep)
+    other = _SWAPPED.get(norm, "unknown")
+    if kind == "c2r":
+        x = conj(x)
+    found = transform(x, s, axes, other, kind=kind, inverse=inverse, keep_layout=keep)
+    return conj(found) if kind == "r2c" else found
+
+
 def _family(
     base: str, kind: Kind, inverse: bool, summary: str, hermitian: bool = False
 ) -> tuple[_Transform, _Transform, _Transform]:
@@ -84,15 +105,7 @@ def _family(
     ``hermitian``: signal and spectrum change places, so that the array or the result is conjugate,
     and the norm belongs to the other direction.
     """
-
-    def compute(x: Any, s: Any, axes: Any, norm: str | None, keep: bool) -> DNDarray:
-        if not hermitian:
-            return transform(x, s, axes, norm, kind=kind, inverse=inverse, keep_layout=keep)
-        other = _SWAPPED.get(norm, "unknown")
-        if kind == "c2r":
-            x = conj(x)
-        found = transform(x, s, axes, other, kind=kind, inverse=inverse, keep_layout=keep)
-        return conj(found) if kind == "r2c" else found
+    compute = partial(_computed, kind=kind, inverse=inverse, hermitian=hermitian)
 
     def one(
         x: Any,

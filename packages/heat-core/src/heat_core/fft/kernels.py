@@ -28,14 +28,16 @@ def real_spectrum(local: torch.Tensor, axis: int, norm: str) -> torch.Tensor:
         return local.new_empty(
             _resized(local, axis, local.shape[axis] // 2 + 1), dtype=local.dtype.to_complex()
         )
-    return torch.fft.rfft(local, dim=axis, norm=norm)
+    spectrum: torch.Tensor = torch.fft.rfft(local, dim=axis, norm=norm)
+    return spectrum
 
 
 def real_signal(local: torch.Tensor, n: int, axis: int, norm: str) -> torch.Tensor:
     """Complex to real: ``n`` numbers of ``n // 2 + 1``."""
     if local.numel() == 0:
         return local.new_empty(_resized(local, axis, n), dtype=local.dtype.to_real())
-    return torch.fft.irfft(local, n=n, dim=axis, norm=norm)
+    signal: torch.Tensor = torch.fft.irfft(local, n=n, dim=axis, norm=norm)
+    return signal
 
 
 def _resized(local: torch.Tensor, axis: int, extent: int) -> tuple[int, ...]:

@@ -14,7 +14,8 @@ from heat_core.dispatch.operands import coerce, common_comm
 from heat_core.linalg.inverse import inv, solve
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.stacks import as_square, fits, map_matrices
-from heat_core.ops.arithmetic import absolute
+from heat_core.ops.arithmetic import absolute, add
+from heat_core.ops.creation import zeros_like
 from heat_core.ops.ranges import eye
 from heat_core.ops.reductions import max as max_of
 from heat_core.ops.reductions import sum as sum_of
@@ -54,12 +55,14 @@ def matrix_power(x: Any, n: int, /) -> DNDarray:
     exponent = index(n)
     base = coerce(x, common_comm((x,)))
     if not isinstance(base, DNDarray) or base.ndim < 2 or base.shape[-1] != base.shape[-2]:
-        raise ValueError(f"matrix_power needs square matrices, not shape {base.shape}")
+        shape = getattr(base, "shape", ())
+        raise ValueError(f"matrix_power needs square matrices, not shape {shape}")
     if exponent < 0:
         base, exponent = inv(base), -exponent
     if exponent == 0:
         identity = eye(base.shape[-1], dtype=base.dtype, comm=base.comm)
-        return broadcast_to(identity, base.shape) + (base * 0).astype(base.dtype)
+        # Laid out like the array; a product with 0 would keep its NaN.
+        return add(zeros_like(base), broadcast_to(identity, base.shape))
     result: DNDarray | None = None
     while exponent:
         if exponent & 1:

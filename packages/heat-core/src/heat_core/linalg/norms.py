@@ -19,7 +19,7 @@ from heat_core.linalg.inverse import inv
 from heat_core.linalg.stacks import as_matrices, as_square
 from heat_core.linalg.svd import svdvals
 from heat_core.linalg.tolerance import relative_tolerance
-from heat_core.ops.arithmetic import absolute, multiply, sqrt
+from heat_core.ops.arithmetic import absolute, multiply, power, sqrt
 from heat_core.ops.reductions import max as max_of
 from heat_core.ops.reductions import min as min_of
 from heat_core.ops.reductions import sum as sum_of
@@ -28,6 +28,7 @@ from heat_core.ops.shape import expand_dims, moveaxis
 __all__ = ["cond", "matrix_norm", "matrix_rank", "norm", "vector_norm"]
 
 Axis = int | Sequence[int] | None
+_MATRIX_NORMS = (None, "fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf)
 _TINY = float(torch.finfo(torch.float64).tiny)
 
 
@@ -41,8 +42,8 @@ def _power_sum(p: float) -> Reducer:
 
     def partial(local: torch.Tensor, axes: tuple[int, ...], keepdims: bool) -> torch.Tensor:
         wide = torch.complex128 if local.is_complex() else torch.float64
-        found = torch.linalg.vector_norm(local, p, axes, keepdims, dtype=wide)
-        return found if p == 0 else found**p
+        found: torch.Tensor = torch.linalg.vector_norm(local, p, axes, keepdims, dtype=wide)
+        return found if p == 0 else torch.pow(found, p)
 
     return Reducer("vector_norm", partial, "sum", lambda dtype: 0, lambda dtype: float64)
 
@@ -86,7 +87,7 @@ def vector_norm(
         if bool((~torch.isfinite(squares) | (squares < _TINY)).any()):
             return astype(_scaled_two_norm(floating, axis, keepdims), magnitude, copy=False)
         return astype(sqrt(total), magnitude, copy=False)
-    return astype(total ** (1 / p), magnitude, copy=False)
+    return astype(power(total, 1 / p), magnitude, copy=False)
 
 
 def _scaled_two_norm(x: DNDarray, axis: Axis, keepdims: bool) -> DNDarray:
@@ -141,22 +142,25 @@ def matrix_norm(
     rows, columns = (normalize_axis(a, x.ndim) for a in ((-2, -1) if axis is None else axis))
     if rows == columns:
         raise ValueError(f"axis {axis} names the same axis twice")
-    if ord in (None, "fro"):
+    if ord not in _MATRIX_NORMS:
+        raise ValueError(f"ord {ord!r} is not a norm of matrices, one of {_MATRIX_NORMS}")
+    if ord is None or ord == "fro":
         return vector_norm(x, axis=(rows, columns), keepdims=keepdims)
     floating = astype(x, float_type(x.dtype), copy=False)
-    if ord in (1, -1, math.inf, -math.inf):
-        assert ord is not None and not isinstance(ord, str)
-        added, compared = (rows, columns) if abs(ord) == 1 else (columns, rows)
-        sums = sum_of(absolute(floating), axis=added, keepdims=True)
-        result = (max_of if ord > 0 else min_of)(sums, axis=compared, keepdims=True)
-    elif ord in (2, -2, "nuc"):
+    if isinstance(ord, str) or ord in (2, -2):
         values = svdvals(moveaxis(floating, (rows, columns), (-2, -1)))
-        chosen = {2: max_of, -2: min_of, "nuc": sum_of}[ord]  # type: ignore[index]
-        number = chosen(values, axis=-1)
+        number = _of_singular_values(values, ord)
         return expand_dims(number, (rows, columns)) if keepdims else number
-    else:
-        raise ValueError(f"ord {ord!r} is not a norm of matrices: fro, nuc, ±1, ±2 or ±inf")
+    added, compared = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = sum_of(absolute(floating), axis=added, keepdims=True)
+    result = (max_of if ord > 0 else min_of)(sums, axis=compared, keepdims=True)
     return result if keepdims else reduce(_first(), result, (rows, columns))
+
+
+def _of_singular_values(values: DNDarray, ord: float | str) -> DNDarray:
+    if ord == "nuc":
+        return sum_of(values, axis=-1)
+    return max_of(values, axis=-1) if ord == 2 else min_of(values, axis=-1)
 
 
 def norm(

@@ -41,7 +41,7 @@ class Panel:
 
 def panels(counts: Iterable[int], limit: int, width: int = WIDTH) -> list[Panel]:
     """The panels of slabs of ``counts`` columns that begin before column ``limit``."""
-    found = []
+    found: list[Panel] = []
     offset = 0
     for owner, count in enumerate(counts):
         for local in range(0, count, width):

@@ -93,7 +93,7 @@ def reduced_qr(
         r = wrap(r_local, replicated_layout(tuple(r_local.shape)), x.comm)
         return None if q_local is None else wrap(q_local, rows.layout, x.comm), r
     if fits(x):
-        q, r = map_matrices(lambda a: local_qr(a, "reduced"), x)
-        return q, r
+        factors = map_matrices(lambda a: local_qr(a, "reduced"), x)
+        return factors[0], factors[1]
     q, r = column_qr(x, with_q)
     return q, to_layout(r, r.layout.with_split(x.split, r.comm.size))

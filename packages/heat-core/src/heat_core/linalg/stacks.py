@@ -71,7 +71,7 @@ def lapack_errors(comm: Communicator, distributed: bool) -> Iterator[None]:
     with collective(comm) if distributed else nullcontext():
         try:
             yield
-        except torch.linalg.LinAlgError as error:
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
             raise LinAlgError(str(error)) from None
 
 
