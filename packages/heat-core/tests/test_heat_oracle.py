@@ -25,7 +25,7 @@ from heat_core.array.dndarray import wrap
 from heat_core.layout import Layout
 
 HERE = Path(__file__).parent
-TABLES = ["elementwise", "reductions", "movement", "searching", "creation", "randomness"]
+TABLES = ["elementwise", "reductions", "movement", "searching", "linalg", "creation", "randomness"]
 
 NO_FUNCTIONS = (type, ModuleType, ht.datatype)
 
@@ -117,7 +117,7 @@ def numpy_namesake(name: str, row: tuple[Any, ...]) -> Any:
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
-@pytest.mark.parametrize("group", ["elementwise", "reductions", "movement", "searching"])
+@pytest.mark.parametrize("group", TABLES[:-2])
 def test_answers_of_numpy_in_every_layout(group: str) -> None:
     data = runpy.run_path(str(HERE / "oracle" / "data.py"))["arrays"]()
     seen: list[Any] = []
