@@ -96,7 +96,7 @@ def _scaled_two_norm(x: DNDarray, axis: Axis, keepdims: bool) -> DNDarray:
         return sqrt(reduce(_power_sum(2.0), x, axis, keepdims=keepdims))
     largest = max_of(absolute(x), axis=axis, keepdims=True)
     scale = where((largest > 0) & (largest < math.inf), largest, 1)
-    scaled = sqrt(reduce(_power_sum(2.0), x / scale, axis, keepdims=True)) * scale
+    scaled: DNDarray = sqrt(reduce(_power_sum(2.0), x / scale, axis, keepdims=True)) * scale
     if keepdims:
         return scaled
     return reduce(_first(), scaled, axis)
