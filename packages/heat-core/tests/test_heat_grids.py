@@ -15,7 +15,7 @@ from heat_core.layout import Layout
 CUBE = np.arange(60).reshape(5, 4, 3)
 
 
-@pytest.mark.parallel([1, 2, 3, 4])
+@pytest.mark.parallel([1, 3])
 def test_diagonals_and_triangles(every_layout: Any, check: Any) -> None:
     for data in (CUBE, np.arange(28).reshape(7, 4), np.arange(4)):
         for x in every_layout(data):
@@ -40,7 +40,7 @@ def test_diagonals_and_triangles(every_layout: Any, check: Any) -> None:
         ht.diagonal(ht.zeros((3, 3), split=0), dim1=1, dim2=-1)
 
 
-@pytest.mark.parallel([1, 2, 3, 4])
+@pytest.mark.parallel([1, 3])
 def test_grids(every_layout: Any, check: Any) -> None:
     first, second, third = np.arange(5), np.arange(3.0), np.arange(2)
     for indexing in ("xy", "ij"):
@@ -72,7 +72,7 @@ def test_grids(every_layout: Any, check: Any) -> None:
         ht.meshgrid(first, indexing="ji")
 
 
-@pytest.mark.parallel([1, 2, 3, 4])
+@pytest.mark.parallel([1, 3])
 def test_insert_and_delete(every_layout: Any, check: Any) -> None:
     matrix = np.arange(28).reshape(7, 4)
     for x in every_layout(matrix):
@@ -99,7 +99,7 @@ def test_insert_and_delete(every_layout: Any, check: Any) -> None:
             ht.insert(x, [1, 2], [1, 2, 3], 0)
 
 
-@pytest.mark.parallel([1, 2, 3, 4])
+@pytest.mark.parallel([1, 3])
 def test_windows(every_layout: Any, check: Any) -> None:
     for x in every_layout(CUBE):
         for axis, size, step in ((0, 2, 1), (0, 5, 1), (1, 2, 2), (2, 1, 2), (0, 3, 2)):
@@ -112,7 +112,7 @@ def test_windows(every_layout: Any, check: Any) -> None:
             ht.unfold(ht.zeros(5, split=0), 0, size, step)
 
 
-@pytest.mark.parallel([1, 2, 3, 4])
+@pytest.mark.parallel([1, 3])
 def test_halos(every_layout: Any) -> None:
     data = np.arange(22).reshape(11, 2)
     for x in every_layout(data):
@@ -143,7 +143,7 @@ def test_halos(every_layout: Any) -> None:
         x.get_halo(-1)
 
 
-@pytest.mark.parallel([1, 2, 3, 4])
+@pytest.mark.parallel([1, 3])
 def test_map_blocks(every_layout: Any, check: Any) -> None:
     data = np.arange(11.0)
 
