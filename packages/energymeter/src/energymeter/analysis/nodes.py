@@ -1,0 +1,202 @@
+"""What one node recorded: sensors, readings, events; and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from energymeter.analysis.curves import EnergyCurve, Floats, Ints, energy_curve
+from energymeter.analysis.ledger import Ledger, Source, make_ledger
+from energymeter.analysis.model import cpu_estimate, gpu_estimate, memory_estimate
+from energymeter.config import MeterConfig
+from energymeter.journal import Chunk, JournalReader
+from energymeter.sensors import Sensor, component_class
+
+__all__ = ["NodeData", "Series", "load_node"]
+
+BUSY, UTILISATION, PROCESSES = "proc:busy", ":utilisation", ":processes"
+UNUSED_UTILISATION = 0.01
+
+
+@dataclass(frozen=True)
+class Series:
+    """Readings of a sensor: times in ns, raw values, status codes (0: has a value); each (n,)."""
+
+    times: Ints
+    raws: Ints
+    statuses: np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True)
+class NodeData:
+    """All that is stored of a node, and the quantities that are computed from it."""
+
+    key: str
+    header: Mapping[str, Any]
+    sensors: tuple[Sensor, ...]
+    series: tuple[Series, ...]
+    events: tuple[dict[str, Any], ...]
+    problems: tuple[str, ...] = ()
+
+    @cached_property
+    def curves(self) -> tuple[EnergyCurve, ...]:
+        """The energy curve of each sensor; of gauges, the integral of the value."""
+        pairs = zip(self.sensors, self.series, strict=True)
+        return tuple(energy_curve(s, v.times, v.raws, v.statuses == 0) for s, v in pairs)
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """CPUs, memory, accelerators, and the node's type."""
+        found: Mapping[str, Any] = self.header["description"]
+        return found
+
+    @property
+    def node_type(self) -> str:
+        """Name for all nodes of this make."""
+        return str(self.description["node_type"])
+
+    @cached_property
+    def config(self) -> MeterConfig:
+        """How it was measured."""
+        return MeterConfig.from_dict(self.header["config"])
+
+    def when(self, *names: str) -> list[int]:
+        """Times of events of these names in ns."""
+        return [int(event["t"]) for event in self.events if event["event"] in names]
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """First and last reading in ns; (0, 0) if there is none."""
+        edges = [(int(s.times[0]), int(s.times[-1])) for s in self.series if len(s.times)]
+        return (min(a for a, _ in edges), max(b for _, b in edges)) if edges else (0, 0)
+
+    @cached_property
+    def window(self) -> tuple[int, int]:
+        """Start and end of the application on this node in ns, as far as they are known."""
+        ranks = [e for e in self.events if e["event"] == "register" and e.get("role") == "rank"]
+        pids = {event["pid"] for event in ranks}
+        start = min((int(event["t"]) for event in ranks), default=self.span[0])
+        ended = {e["pid"]: int(e["t"]) for e in self.events if e["event"] == "gone"}
+        ended |= {e["pid"]: int(e["t"]) for e in self.events if e["event"] == "end"}
+        if pids and pids <= set(ended):
+            return start, max(ended[pid] for pid in pids)
+        return start, max(start, self.span[1])
+
+    @property
+    def complete(self) -> bool:
+        """Whether the agent saw the end of the run."""
+        return bool(self.when("stop"))
+
+    @cached_property
+    def clock_offset(self) -> int:
+        """Time of day less monotonic time in ns, from the anchors."""
+        anchors = [e["real"] - e["t"] for e in self.events if e["event"] == "anchor"]
+        return int(np.median(np.array(anchors, dtype=np.int64))) if anchors else 0
+
+    def ledger(self, start: int, stop: int) -> Ledger:
+        """The ledger of [start, stop] in ns."""
+        own = [
+            Source(curve)
+            for curve in self.curves
+            if curve.sensor.is_energy and curve.sensor.assigned and len(curve.times)
+        ]
+        sources = [source for source in own if not source.curve.sensor.cross_check]
+        return make_ledger(
+            [*sources, *self._estimates(sources)],
+            start,
+            stop,
+            prefer=self.config.prefer,
+            other_power=self.config.other_power,
+            cross=[source for source in own if source.curve.sensor.cross_check],
+            unused=lambda component, _watts: self._is_unused(component, start, stop),
+        )
+
+    def node_energy(self, ledger: Ledger, start: int) -> Any:
+        """The cumulative energy in J that a ledger adds up to, as a function of times in ns."""
+
+        def energy(times: Ints) -> Floats:
+            total = ledger.constant * (np.asarray(times) - start) / 1e9
+            for curve, sign in ledger.curves:
+                total = total + sign * curve.at(times)
+            return np.asarray(total, dtype=np.float64)
+
+        return energy
+
+    def _estimates(self, measured: Sequence[Source]) -> list[Source]:
+        if self.config.model == "never":
+            return []
+        always = self.config.model == "always"
+        there = set() if always else {component_class(s.component) for s in measured}
+        found = []
+        busy = next((c for c in self.curves if c.sensor.id == BUSY and len(c.times) > 1), None)
+        if busy is not None:
+            cpus = int(self.description["logical_cpus"])
+            if "cpu" not in there:
+                found.append(cpu_estimate(busy, cpus, self.description, self.config.cpu))
+            if "memory" not in there:
+                found.append(memory_estimate(busy, float(self.description["memory_gib"])))
+        with_power = {s.component for s in measured}
+        for curve in self.curves:
+            wanted = curve.sensor.id.endswith(UTILISATION) and self.config.cpu.gpu_tdp
+            if wanted and curve.sensor.component not in with_power and len(curve.times):
+                found.append(gpu_estimate(curve, self.config.cpu.gpu_tdp))
+        return [Source(e.curve, e.factors, e.method) for e in found]
+
+    def _is_unused(self, component: str, start: int, stop: int) -> bool:
+        """An accelerator at rest on which no process was seen."""
+        seconds = (stop - start) / 1e9
+        known = False
+        for curve in self.curves:
+            if curve.sensor.component != component or not len(curve.times):
+                continue
+            mean = float(curve.between(start, stop)) / seconds if seconds else 0.0
+            if curve.sensor.id.endswith(UTILISATION):
+                known = True
+                if mean >= UNUSED_UTILISATION:
+                    return False
+            if curve.sensor.id.endswith(PROCESSES) and mean > 0:
+                return False
+        return known
+
+
+def load_node(folder: Path) -> NodeData:
+    """Read a node's folder.
+
+    Raises
+    ------
+    ValueError, OSError
+        If it has no readable journal.
+    """
+    journal = JournalReader(folder / "journal.emj")
+    sensors = tuple(Sensor.from_dict(values) for values in journal.header["sensors"])
+    by_sensor: list[list[Chunk]] = [[] for _ in sensors]
+    for chunk in journal.chunks:
+        by_sensor[chunk.sensor].append(chunk)
+    problems = []
+    if journal.damaged_blocks:
+        problems.append(f"{journal.damaged_blocks} damaged blocks of the journal were left out")
+    if journal.torn:
+        problems.append("the journal ends in the middle of a block: its last second is missing")
+    return NodeData(
+        folder.name,
+        journal.header,
+        sensors,
+        tuple(_series(chunks) for chunks in by_sensor),
+        tuple(journal.events),
+        tuple(problems),
+    )
+
+
+def _series(chunks: list[Chunk]) -> Series:
+    if not chunks:
+        return Series(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+    return Series(
+        np.concatenate([np.frombuffer(chunk.times, np.int64) for chunk in chunks]),
+        np.concatenate([np.frombuffer(chunk.raws, np.int64) for chunk in chunks]),
+        np.concatenate([np.frombuffer(chunk.statuses, np.uint8) for chunk in chunks]),
+    )

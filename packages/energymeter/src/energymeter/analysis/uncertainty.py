@@ -1,0 +1,100 @@
+"""How wrong an energy can be: independent random terms, one standard deviation each, in J."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from energymeter.analysis.curves import GAP_PERIODS, EnergyCurve
+from energymeter.sensors import Kind
+
+__all__ = ["is_resolved", "random_error", "systematic_error"]
+
+
+def random_error(curve: EnergyCurve, start: int, stop: int) -> float:
+    """Standard deviation of the energy of [start, stop] (ns) in J.
+
+    Resolution, refresh latency at both ends, interpolation at both cuts; of a power also the
+    sampling error, from the differences of successive readings.
+    """
+    n = len(curve.times)
+    if n == 0 or stop <= start:
+        return 0.0
+    seconds = (stop - start) / 1e9
+    terms = _latency(curve, start, stop)
+    terms += [_cut(curve, start), _cut(curve, stop)]
+    if curve.watts is None and curve.sensor.kind is Kind.ENERGY_COUNTER:
+        terms.append(curve.sensor.quantum / math.sqrt(6))
+    elif curve.watts is not None:
+        terms += [_sampling(curve, start, stop, seconds), _gaps(curve, start, stop)]
+        if curve.sensor.window > 1.5 * curve.period:
+            edges = (curve.watts[0], curve.watts[-1])
+            median = float(np.median(curve.watts))
+            terms += [curve.sensor.window / 2 * abs(float(edge) - median) for edge in edges]
+    return math.sqrt(sum(term * term for term in terms))
+
+
+def systematic_error(curve: EnergyCurve, joules: float) -> float:
+    """Declared accuracy: the same for all readings, so it does not shrink with their number."""
+    return curve.sensor.accuracy * abs(joules)
+
+
+def is_resolved(curve: EnergyCurve, seconds: float) -> bool:
+    """Whether a region of this length can be told apart by this sensor."""
+    refresh = curve.sensor.update_period or curve.period
+    return seconds >= 2 * refresh
+
+
+def _latency(curve: EnergyCurve, start: int, stop: int) -> list[float]:
+    """A value is up to one refresh period τ old, uniformly: P·τ/√12 at each end.
+
+    The mean delay of τ/2 cancels only where the powers at both ends are the same; what the power
+    is at an end is taken from the two refresh periods beside it.
+    """
+    refresh = curve.sensor.update_period
+    near = int(2 * refresh * 1e9)
+    if not near:
+        return []
+    near = min(near, stop - start)
+    first = float(curve.between(start, start + near)) / (near / 1e9)
+    last = float(curve.between(stop - near, stop)) / (near / 1e9)
+    ends = [power * refresh / math.sqrt(12) for power in (first, last)]
+    return [*ends, (last - first) * refresh / 2]
+
+
+def _cut(curve: EnergyCurve, time: int) -> float:
+    """A cut inside an interval: its energy may lie anywhere in the interval (uniform)."""
+    index = int(np.searchsorted(curve.times, time))
+    if index in (0, len(curve.times)):
+        return 0.0
+    before, after = int(curve.times[index - 1]), int(curve.times[index])
+    if time == after:
+        return 0.0
+    near = min(time - before, after - time) / (after - before)
+    # zero at a reading, full in the middle of the interval
+    step = float(curve.joules[index] - curve.joules[index - 1])
+    return 2 * near * step / math.sqrt(12)
+
+
+def _sampling(curve: EnergyCurve, start: int, stop: int, seconds: float) -> float:
+    """S·sqrt(Σ(p_{i+1} - p_i)² / (2(n - 1)n)), with n reduced by the share of time observed."""
+    assert curve.watts is not None
+    first = max(0, int(np.searchsorted(curve.times, start)) - 1)
+    last = int(np.searchsorted(curve.times, stop)) + 1
+    watts = curve.watts[first:last]
+    n = len(watts)
+    if n < 2:
+        return 0.0
+    squares = float(np.square(np.diff(watts)).sum())
+    effective = max(1.0, n * curve.sensor.duty)
+    return seconds * math.sqrt(squares / (2 * (n - 1) * effective))
+
+
+def _gaps(curve: EnergyCurve, start: int, stop: int) -> float:
+    assert curve.watts is not None
+    seconds = np.diff(curve.times) / 1e9
+    inside = (curve.times[1:] > start) & (curve.times[:-1] < stop)
+    gap = inside & (seconds > GAP_PERIODS * curve.period)
+    rises = np.abs(np.diff(curve.watts))
+    return float((seconds * rises)[gap].sum()) / math.sqrt(12)

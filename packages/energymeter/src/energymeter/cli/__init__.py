@@ -1,0 +1,3 @@
+"""The command ``energymeter``."""
+
+__all__: list[str] = []

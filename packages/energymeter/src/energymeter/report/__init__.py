@@ -1,0 +1,3 @@
+"""Reports and exports: functions of a run."""
+
+__all__: list[str] = []
