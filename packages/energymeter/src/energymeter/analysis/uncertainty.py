@@ -49,18 +49,18 @@ def is_resolved(curve: EnergyCurve, seconds: float) -> bool:
 def _latency(curve: EnergyCurve, start: int, stop: int) -> list[float]:
     """A value is up to one refresh period τ old, uniformly: P·τ/√12 at each end.
 
-    The mean delay of τ/2 cancels only where the powers at both ends are the same; what the power
-    is at an end is taken from the two refresh periods beside it.
+    The mean delay of τ/2 cancels only where the powers at both ends are the same. What the power is
+    at an end is not known to better than the powers of the three refresh periods beside it.
     """
-    refresh = curve.sensor.update_period
-    near = int(2 * refresh * 1e9)
-    if not near:
+    refresh = int(curve.sensor.update_period * 1e9)
+    if not refresh:
         return []
-    near = min(near, stop - start)
-    first = float(curve.between(start, start + near)) / (near / 1e9)
-    last = float(curve.between(stop - near, stop)) / (near / 1e9)
-    ends = [power * refresh / math.sqrt(12) for power in (first, last)]
-    return [*ends, (last - first) * refresh / 2]
+    steps = np.arange(4, dtype=np.int64) * refresh
+    first = np.diff(curve.at(start + steps)) / (refresh / 1e9)
+    last = np.diff(curve.at(stop - steps[::-1])) / (refresh / 1e9)
+    ends = [float(powers.max()) * refresh / 1e9 / math.sqrt(12) for powers in (first, last)]
+    apart = max(float(last.max() - first.min()), float(first.max() - last.min()))
+    return [*ends, apart * refresh / 1e9 / 2]
 
 
 def _cut(curve: EnergyCurve, time: int) -> float:
