@@ -193,7 +193,10 @@ def _split(primary: Mapping[str, Source], prefer: str) -> tuple[set[str], list[s
         within = "node" in primary and source.order[0] > primary["node"].order[0]
         if not within and not any(primary[h].order[0] <= source.order[0] for h in holders):
             counted.add(component)
-    return counted, [p for p in outer if p != PSYS or prefer == "psys"]
+    finer = any(
+        _contains(PSYS, primary, c) and not primary[c].order[0] for c in counted if PSYS in primary
+    )
+    return counted, [p for p in outer if p != PSYS or prefer == "psys" or not finer]
 
 
 def _contains(container: str, primary: Mapping[str, Source], component: str) -> bool:

@@ -15,9 +15,9 @@ from energymeter.analysis.ledger import Ledger, Source, make_ledger
 from energymeter.analysis.model import cpu_estimate, gpu_estimate, memory_estimate
 from energymeter.config import MeterConfig
 from energymeter.journal import Chunk, JournalReader
-from energymeter.sensors import Sensor, component_class
+from energymeter.sensors import Kind, Sensor, component_class
 
-__all__ = ["NodeData", "Series", "load_node"]
+__all__ = ["NodeData", "Series", "is_stuck", "load_node"]
 
 BUSY, UTILISATION, PROCESSES = "proc:busy", ":utilisation", ":processes"
 UNUSED_UTILISATION = 0.01
@@ -103,7 +103,7 @@ class NodeData:
         own = [
             Source(curve)
             for curve in self.curves
-            if curve.sensor.is_energy and curve.sensor.assigned and len(curve.times)
+            if curve.sensor.is_energy and curve.sensor.assigned and not is_stuck(curve)
         ]
         sources = [source for source in own if not source.curve.sensor.cross_check]
         return make_ledger(
@@ -162,6 +162,16 @@ class NodeData:
             if curve.sensor.id.endswith(PROCESSES) and mean > 0:
                 return False
         return known
+
+
+def is_stuck(curve: EnergyCurve) -> bool:
+    """Whether a source says nothing: no reading, or a counter that never moved in a second."""
+    if len(curve.times) == 0:
+        return True
+    seconds = float(curve.times[-1] - curve.times[0]) / 1e9
+    refresh = curve.sensor.update_period or 0.1
+    counts = curve.sensor.kind is Kind.ENERGY_COUNTER
+    return counts and not curve.joules[-1] > 0 and seconds > min(1.0, 10 * refresh)
 
 
 def load_node(folder: Path) -> NodeData:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from energymeter.analysis.curves import EnergyCurve
 from energymeter.analysis.ledger import Ledger
-from energymeter.analysis.nodes import NodeData
+from energymeter.analysis.nodes import NodeData, is_stuck
 
 __all__ = ["node_warnings"]
 
@@ -31,7 +31,9 @@ def node_warnings(
         found.append("the disk was full for a while")
     counted = [curve for curve, _ in ledger.curves]
     for curve in node.curves:
-        if curve.sensor.is_energy:
+        if curve.sensor.is_energy and is_stuck(curve):
+            found.append(f"{curve.sensor.id} never gave a value that changed: it is left out")
+        elif curve.sensor.is_energy:
             found += _about(curve, window, curve in counted)
     found += ledger.warnings
     found += [

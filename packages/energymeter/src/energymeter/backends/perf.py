@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import struct
+import time
 from collections.abc import Sequence
 
 from energymeter.environment import Environment
@@ -26,6 +27,7 @@ PLACES = {
 }
 HINT = "ask the administrator for sysctl kernel.perf_event_paranoid=0, or CAP_PERFMON"
 NANO = 10**12
+LOOK = 0.01
 
 
 class PerfBackend:
@@ -55,7 +57,13 @@ def _probe(event: str, package: int, cpu: int, env: Environment) -> Probe:
     sensor_id = f"perf:{event}-{package}"
     source = f"{event}@{cpu}"
     try:
-        os.close(_descriptor(source, env))
+        fd = _descriptor(source, env)
+        first, _, _ = _read(fd)
+        time.sleep(LOOK)
+        second, _, _ = _read(fd)
+        os.close(fd)
+        if first == second:  # virtual machines offer the event, and do not count
+            return Unavailable(sensor_id, component.format(package), "the counter stands still")
     except OSError as error:
         reason = f"perf_event_open: {error.strerror}"
         return Unavailable(sensor_id, component.format(package), reason, HINT)

@@ -30,7 +30,7 @@ TABLE = {
     "proc": ("procstat", "ProcStatBackend"),
 }
 # may need privileges, passwords, or load a slow controller: only where asked for
-OPTIONAL = ("ipmi", "redfish", "wave")
+OPTIONAL = ("ipmi", "redfish")
 SAFE = tuple(name for name in TABLE if name not in OPTIONAL)
 ENTRY_POINTS = "energymeter.backends"
 
