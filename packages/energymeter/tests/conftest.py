@@ -57,7 +57,8 @@ def agents():
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     waves = "node/cpu0,counter,const:100;node/gpu0,counter,const:20"
-    return Place(tmp_path, {**clean_environment(), "ENERGYMETER_WAVES": waves})
+    sources = {"ENERGYMETER_WAVES": waves, "ENERGYMETER_MODEL": "never"}
+    return Place(tmp_path, {**clean_environment(), **sources})
 
 
 def agents_of(run_dir: Path) -> list[int]:

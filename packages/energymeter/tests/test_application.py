@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from energymeter.cli.app import verbatim_after_module
+
 FIDELITY = """
 import dataclasses, multiprocessing, pickle, sys
 @dataclasses.dataclass
@@ -169,6 +171,7 @@ def test_same_run_id_gets_a_suffix(place):
 
 def test_estimates_say_so_everywhere(place):
     place.environ.pop("ENERGYMETER_WAVES")
+    place.environ.pop("ENERGYMETER_MODEL")
     words = ["run", "--backends", "proc", "--", sys.executable, "-c", "pass"]
     done = place.run(*words)
     assert done.returncode == 0
@@ -191,3 +194,33 @@ def test_rounds_stop_at_the_first_failure(place):
     assert (place.path / "n").read_text() == "3"
     assert len(list((place.path / "energymeter" / "app").iterdir())) == 2
     assert Path(place.path / "energymeter").is_dir()
+
+
+def test_sensors_and_compare(place):
+    listed = place.run("sensors")
+    assert listed.returncode == 0
+    assert "wave:0-counter" in listed.stdout
+    assert "rapl" in listed.stdout
+    for number in range(2):
+        place.run("run", "--run-id", f"r{number}", "--report", "none", "--", "sleep", "0.2")
+    runs = [f"energymeter/sleep/r{number}" for number in range(2)]
+    done = place.run("compare", *runs, "--by", "run", "--html", "page.html")
+    assert done.returncode == 0, done.stderr
+    assert "r0" in done.stdout
+    assert "runtime proxy error" in done.stdout
+    assert "<table" in (place.path / "page.html").read_text()
+    assert place.run("compare", *runs, "--by", "moon").returncode == 125
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("run -m pkg --x", "run -m pkg -- --x"),
+        ("run --period 1 -q -m pkg", "run --period 1 -q -m pkg --"),
+        ("run app.py -m pkg", "run app.py -m pkg"),
+        ("run -- app -m pkg", "run -- app -m pkg"),
+        ("report -m pkg", "report -m pkg"),
+    ],
+)
+def test_words_after_a_module_are_its_own(given, seen):
+    assert verbatim_after_module(given.split()) == seen.split()

@@ -168,6 +168,8 @@ class _Sweep:
         return dict(self.gained)
 
     def _advance(self, gain: float, length: float) -> None:
+        if not length:
+            return
         if self.since:
             self.level += gain / len(self.since)
         else:

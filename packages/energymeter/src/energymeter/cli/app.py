@@ -8,6 +8,7 @@ import typer
 
 from energymeter.cli import runs
 from energymeter.cli.measure import run_command
+from energymeter.cli.sensors import sensors_command
 
 __all__ = ["app", "main"]
 
@@ -24,6 +25,23 @@ app = typer.Typer(
 VERBATIM = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 app.command("run", context_settings=VERBATIM)(run_command)
 app.command("report")(runs.report_command)
+app.command("compare")(runs.compare_command)
+app.command("sensors")(sensors_command)
+
+
+FLAGS = ("-q", "--quiet", "--help")
+
+
+def verbatim_after_module(words: list[str]) -> list[str]:
+    """The words, with ``--`` after ``run ... -m MODULE``: what follows is the module's own."""
+    place = 1
+    while words[:1] == ["run"] and place < len(words) and words[place].startswith("-"):
+        if words[place] == "-m":
+            return [*words[: place + 2], "--", *words[place + 2 :]]
+        if words[place] == "--":
+            break
+        place += 1 if words[place] in FLAGS or "=" in words[place] else 2
+    return words
 
 
 def main() -> None:
@@ -31,7 +49,7 @@ def main() -> None:
     from energymeter.errors import EnergymeterError
 
     try:
-        app(prog_name="energymeter")
+        app(verbatim_after_module(sys.argv[1:]), prog_name="energymeter")
     except EnergymeterError as error:
         print(f"energymeter: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
         sys.exit(OWN_FAILURE)

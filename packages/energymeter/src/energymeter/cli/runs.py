@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from energymeter.cost import Rates
     from energymeter.run import Run
 
-__all__ = ["render", "report_command"]
+__all__ = ["compare_command", "render", "report_command"]
 
 Option = typer.Option
 FORMATS = ("text", "md", "json", "csv", "html")
@@ -72,3 +72,22 @@ def report_command(
             output.write_text(text)
         else:
             typer.echo(text, nl=False)
+
+
+def compare_command(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run directories; the first is the reference.")
+    ],
+    by: Annotated[str, Option(help="node-type, label or run.")] = "node-type",
+    reference: Annotated[str | None, Option(help="Group that others are compared with.")] = None,
+    html: Annotated[Path | None, Option(help="Write a page to this file.")] = None,
+) -> None:
+    """Compare runs by the kind of node, their label, or one by one."""
+    from energymeter.comparing import compare
+
+    comparison = compare(runs, by=by, reference=reference)
+    typer.echo(comparison.table(), nl=False)
+    if html is not None:
+        from energymeter.report.comparison import comparison_page
+
+        html.write_text(comparison_page(comparison))
