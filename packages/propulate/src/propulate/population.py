@@ -1,0 +1,355 @@
+"""All individuals that a worker knows, as columns."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propulate.individual import Individual, Status, Uid
+from propulate.ranking import Ranking
+from propulate.space import SearchSpace
+
+__all__ = ["Population", "PopulationView", "order_key"]
+
+INFEASIBLE = 1e250  # above every loss, below infinity
+_COLUMNS = {
+    "island": np.uint32,
+    "worker": np.uint32,
+    "seq": np.uint32,
+    "generation": np.int32,
+    "current": np.int32,
+    "status": np.uint8,
+    "operator": np.uint8,
+    "active": np.bool_,
+    "evaltime": np.float64,
+    "evalperiod": np.float64,
+}
+_RARE = (
+    "velocity",
+    "parents",
+    "interim",
+    "metrics",
+    "error",
+    "violation",
+    "walltime",
+    "migration_steps",
+    "migration_history",
+)
+
+
+def order_key(loss: float, violation: float = 0.0) -> float:
+    """What individuals are ordered by: feasible ones by loss, before infeasible ones by violation.
+
+    K. Deb, Comput. Methods Appl. Mech. Engrg. 186 (2000) 311.
+    """
+    if violation <= 0:
+        return loss
+    return INFEASIBLE * (1 + violation / (1 + violation))
+
+
+class Population(Sequence[Individual]):
+    """Individuals in the order in which they became known, with fast answers to what breeding asks.
+
+    Stored by column; an `Individual` is made when asked for. What an insertion costs does not depend
+    on the number of individuals.
+
+    Parameters
+    ----------
+    limits : SearchSpace or mapping
+    n_objectives : int
+
+    Attributes
+    ----------
+    space : SearchSpace
+    ranking : Ranking
+        Rows of the active individuals that may breed, best first.
+    """
+
+    def __init__(self, limits: SearchSpace | dict[str, Any], n_objectives: int = 1) -> None:
+        self.space = SearchSpace.of(limits)
+        self.n_objectives = n_objectives
+        self._n = 0
+        self._genes = np.empty((16, self.space.n))
+        self._losses = np.empty((16, n_objectives))
+        self._table = {name: np.zeros(16, kind) for name, kind in _COLUMNS.items()}
+        self._rare: dict[int, dict[str, Any]] = {}
+        self._row_of: dict[tuple[int, int], array[int]] = {}
+        self._operators: dict[str, int] = {"": 0}
+        self.ranking = Ranking()
+        self._doubtful = Ranking()  # pruned ones, which breed only while there are few others
+        self._newest: dict[tuple[int, int], int] = {}
+        self._best_of: dict[tuple[int, int], int] = {}
+        self.n_active = 0
+        self.counts = dict.fromkeys(Status, 0)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self.individual(row) for row in range(*index.indices(self._n))]
+        row = int(index)
+        if not -self._n <= row < self._n:
+            raise IndexError(f"there are {self._n} individuals, not {index}")
+        return self.individual(row % self._n)
+
+    def __iter__(self) -> Iterator[Individual]:
+        return (self.individual(row) for row in range(self._n))
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, Individual) and self.row(item.uid) is not None
+
+    # ------------------------------------------------------------------ writing
+
+    def add(self, individual: Individual) -> int:
+        """Insert an individual and return its row; known ones are left as they are."""
+        known = self.row(individual.uid)
+        if known is not None:
+            return known
+        row = self._n
+        if row == len(self._genes):
+            self._grow()
+        self._genes[row] = individual.genes
+        self._losses[row] = individual.loss if individual.losses is None else individual.losses
+        table = self._table
+        island, worker, seq = individual.uid
+        table["island"][row], table["worker"][row], table["seq"][row] = island, worker, seq
+        for name in ("generation", "current", "active", "evaltime", "evalperiod", "status"):
+            table[name][row] = getattr(individual, name)
+        operator = self._operators.setdefault(individual.operator, len(self._operators))
+        table["operator"][row] = operator
+        self._keep_rare(row, individual)
+        self._n += 1
+        self._index(individual.uid, row)
+        self.counts[individual.status] += 1
+        if individual.active:
+            self.n_active += 1
+            self._rank(row, individual.status, individual.loss, individual.violation)
+        self._newest[island, worker] = row
+        best = self._best_of.get((island, worker))
+        if individual.status == Status.COMPLETE and (
+            best is None or individual.loss < float(self._losses[best].sum())
+        ):
+            self._best_of[island, worker] = row
+        return row
+
+    def _grow(self) -> None:
+        size = 2 * len(self._genes)
+        self._genes = np.resize(self._genes, (size, self.space.n))
+        self._losses = np.resize(self._losses, (size, self.n_objectives))
+        self._table = {name: np.resize(column, size) for name, column in self._table.items()}
+
+    def _keep_rare(self, row: int, individual: Individual) -> None:
+        rare = {name: value for name in _RARE if _worth(value := getattr(individual, name))}
+        if rare:
+            self._rare[row] = rare
+
+    def _index(self, uid: Uid, row: int) -> None:
+        rows = self._row_of.setdefault((uid.island, uid.worker), array("i"))
+        if len(rows) <= uid.seq:
+            rows.extend([-1] * (uid.seq + 1 - len(rows)))
+        rows[uid.seq] = row
+
+    def _rank(self, row: int, status: Status, loss: float, violation: float) -> None:
+        if status == Status.COMPLETE and loss < math.inf:
+            self.ranking.add(order_key(loss, violation), row)
+        elif status == Status.PRUNED and loss < math.inf:
+            self._doubtful.add(loss, row)
+
+    def deactivate(self, uid: Uid) -> bool:
+        """Take an individual out of breeding; False if it is unknown or was inactive before."""
+        row = self.row(uid)
+        if row is None or not self._table["active"][row]:
+            return False
+        self._table["active"][row] = False
+        self.n_active -= 1
+        loss = float(self._losses[row].sum())
+        violation = self._rare.get(row, {}).get("violation", 0.0)
+        status = self._table["status"][row]
+        if status == Status.COMPLETE and loss < math.inf:
+            self.ranking.remove(order_key(loss, violation), row)
+        elif status == Status.PRUNED and loss < math.inf:
+            self._doubtful.remove(loss, row)
+        return True
+
+    # ------------------------------------------------------------------ reading
+
+    def row(self, uid: Uid) -> int | None:
+        """The row of an individual, None if it is unknown."""
+        rows = self._row_of.get((uid.island, uid.worker))
+        if rows is None or uid.seq >= len(rows) or rows[uid.seq] < 0:
+            return None
+        return rows[uid.seq]
+
+    def individual(self, row: int) -> Individual:
+        """The individual in a row; changing it does not change the population."""
+        table = self._table
+        individual = Individual.from_genes(self.space, self._genes[row].copy())
+        individual.sealed = True
+        individual.uid = Uid(
+            int(table["island"][row]), int(table["worker"][row]), int(table["seq"][row])
+        )
+        individual.rank = individual.uid.worker
+        losses = self._losses[row]
+        individual.loss = float(losses[0]) if self.n_objectives == 1 else float(losses.sum())
+        if self.n_objectives > 1:
+            individual.losses = losses.copy()
+        for name in ("generation", "current", "active", "evaltime", "evalperiod"):
+            setattr(individual, name, table[name][row].item())
+        individual.status = Status(int(table["status"][row]))
+        individual.operator = list(self._operators)[table["operator"][row]]
+        for name, value in self._rare.get(row, {}).items():
+            setattr(individual, name, value)
+        return individual
+
+    def best_rows(self, k: int, at_least: int = 0) -> NDArray[np.int32]:
+        """Rows of the best `k` that may breed; pruned ones fill up to `at_least`."""
+        rows = self.ranking.first(k)
+        if len(rows) < at_least and len(self._doubtful):
+            rows = np.concatenate([rows, self._doubtful.first(at_least - len(rows))])
+        return rows
+
+    @property
+    def best(self) -> Individual | None:
+        """The best complete individual; among equals the one with the smallest uid."""
+        if not len(self.ranking):
+            return None
+        key = self.ranking.key_at(0)
+        ties = self.ranking.first(64)
+        rows = [int(row) for row in ties if self._key(int(row)) == key]
+        return min((self.individual(row) for row in rows), key=lambda i: i.uid)
+
+    def _key(self, row: int) -> float:
+        violation = self._rare.get(row, {}).get("violation", 0.0)
+        return order_key(float(self._losses[row].sum()), violation)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column, shape (len,): island, worker, seq, generation, status, active, evaltime, ..."""
+        return self._table[name][: self._n]
+
+    @property
+    def genes(self) -> NDArray[np.float64]:
+        """Genes of all individuals, shape (len, n); not a copy."""
+        return self._genes[: self._n]
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Losses of all individuals, shape (len, n_objectives); not a copy."""
+        return self._losses[: self._n]
+
+    @property
+    def rare(self) -> dict[int, dict[str, Any]]:
+        """Row to the attributes that few individuals have, such as errors and metrics."""
+        return self._rare
+
+    @property
+    def operators(self) -> list[str]:
+        """Names that the column ``operator`` indexes."""
+        return list(self._operators)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use for columns and indices, unused capacity left out."""
+        columns = sum(column.itemsize for column in self._table.values())
+        per_row = columns + 8 * (self.space.n + self.n_objectives)
+        index = sum(4 * len(rows) for rows in self._row_of.values())
+        return self._n * per_row + index + 12 * (len(self.ranking) + len(self._doubtful))
+
+    def newest(self, island: int, worker: int) -> Individual | None:
+        """The latest individual of a worker."""
+        row = self._newest.get((island, worker))
+        return None if row is None else self.individual(row)
+
+    def personal_best(self, island: int, worker: int) -> Individual | None:
+        """The best individual of a worker."""
+        row = self._best_of.get((island, worker))
+        return None if row is None else self.individual(row)
+
+    def equals(self, other: Population) -> bool:
+        """Whether both hold the same individuals, in any order."""
+        if len(self) != len(other):
+            return False
+        rows = [other.row(individual.uid) for individual in self]
+        if None in rows:
+            return False
+        order = np.array(rows, int)
+        same = np.array_equal(self.losses, other.losses[order], equal_nan=True)
+        return same and np.array_equal(self.genes, other.genes[order])
+
+
+def _worth(value: Any) -> bool:
+    """Whether an attribute differs from its default."""
+    return value is not None and not (isinstance(value, int | float) and value == 0) and (
+        isinstance(value, int | float | np.ndarray) or bool(value)
+    )
+
+
+class PopulationView(Sequence[Individual]):
+    """The active individuals, as propagators see them.
+
+    A sequence, for propagators that iterate or sort, with methods for those that are in a hurry.
+
+    Parameters
+    ----------
+    population : Population
+    fill : int
+        Pruned individuals take part while there are fewer complete ones than this.
+    """
+
+    def __init__(self, population: Population, fill: int = 0) -> None:
+        self.population = population
+        self.space = population.space
+        self.fill = fill
+
+    def __len__(self) -> int:
+        return self.population.n_active
+
+    def _rows(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.population.column("active"))
+
+    def __getitem__(self, index: Any) -> Any:
+        rows = self._rows()[index]
+        if isinstance(index, slice):
+            return [self.population.individual(int(row)) for row in rows]
+        return self.population.individual(int(rows))
+
+    def __iter__(self) -> Iterator[Individual]:
+        return self._individuals(self._rows())
+
+    def _individuals(self, rows: Iterable[Any]) -> Iterator[Individual]:
+        return (self.population.individual(int(row)) for row in rows)
+
+    def best_rows(self, k: int) -> NDArray[np.int32]:
+        """Rows of the `k` best that may breed, or fewer."""
+        return self.population.best_rows(k, min(k, self.fill))
+
+    def best(self, k: int) -> list[Individual]:
+        """The `k` best, or fewer."""
+        return list(self._individuals(self.best_rows(k)))
+
+    def worst(self, k: int) -> list[Individual]:
+        """The `k` worst that may breed, or fewer, worst first."""
+        return list(self._individuals(self.population.ranking.last(k)))
+
+    def sample(self, k: int, rng: np.random.Generator) -> list[Individual]:
+        """`k` different ones that may breed, drawn uniformly."""
+        ranking = self.population.ranking
+        places = rng.choice(len(ranking), k, replace=False)
+        return list(self._individuals(ranking.at(int(place)) for place in places))
+
+    @property
+    def n_breeding(self) -> int:
+        """How many may breed: complete, with a finite loss."""
+        return len(self.population.ranking)
+
+    def arrays(self, k: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Unit coordinates (k, n) and losses (k,) of the `k` best (default: all), best first."""
+        rows = self.best_rows(len(self.population) if k is None else k)
+        losses = self.population.losses[rows]
+        total = losses[:, 0] if self.population.n_objectives == 1 else losses.sum(axis=1)
+        return self.space.to_unit(self.population.genes[rows]), total

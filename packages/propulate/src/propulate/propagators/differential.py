@@ -1,0 +1,77 @@
+"""Success-history adaptive differential evolution (pure arithmetic)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SuccessHistory", "current_to_best"]
+
+Array = NDArray[np.float64]
+
+
+class SuccessHistory:
+    """Memories of step factors F and crossover rates CR that led to improvements.
+
+    R. Tanabe and A. Fukunaga, "Success-History Based Parameter Adaptation for Differential Evolution"
+    (2013).
+    """
+
+    def __init__(self, size: int = 6, every: int = 5) -> None:
+        self.f, self.cr = [0.5] * size, [0.8] * size
+        self._next, self._every = 0, every
+        self._successes: list[tuple[float, float, float]] = []
+
+    def draw(self, rng: np.random.Generator) -> tuple[float, float]:
+        """(F, CR) for a new candidate."""
+        h = int(rng.random() * len(self.f))
+        cr = min(1.0, max(0.0, self.cr[h] + 0.1 * rng.standard_normal()))
+        f = 0.0
+        while f <= 0:
+            f = self.f[h] + 0.1 * float(rng.standard_cauchy())
+        return min(f, 1.0), cr
+
+    def success(self, f: float, cr: float, gain: float) -> None:
+        """Learn that a candidate with F and CR was better than its parent, by `gain`."""
+        self._successes.append((f, cr, gain))
+        if len(self._successes) < self._every:
+            return
+        factors, rates, gains = np.array(self._successes).T
+        weights = gains + 1e-300
+        k = self._next
+        self.f[k] = float((weights * factors**2).sum() / (weights * factors).sum())
+        crossed = (weights * rates).sum()
+        self.cr[k] = float((weights * rates**2).sum() / crossed) if crossed > 0 else 0.0
+        self._next = (k + 1) % len(self.f)
+        self._successes = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The memories, JSON-ready."""
+        return {"f": self.f, "cr": self.cr, "next": self._next, "successes": self._successes}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up memories."""
+        self.f, self.cr, self._next = list(state["f"]), list(state["cr"]), state["next"]
+        self._successes = [(f, cr, gain) for f, cr, gain in state["successes"]]
+
+
+def current_to_best(
+    pool: Array, f: float, cr: float, rng: np.random.Generator
+) -> tuple[Array, int]:
+    """A candidate and the place of its parent in the pool, shape (m, n) with m >= 4, best first.
+
+    J. Zhang and A. C. Sanderson, "JADE" (2009), eq. 4 and 6: current-to-pbest/1/bin. Coordinates that
+    leave the cube are put midway between the parent and the bound.
+    """
+    m, n = pool.shape
+    i = int(rng.random() * m)
+    best = int(rng.random() * max(2, int(0.15 * m)))
+    a, b = (int(k) for k in rng.choice(m, 2, replace=False))
+    parent = pool[i]
+    v = parent + f * (pool[best] - parent) + f * (pool[a] - pool[b])
+    v = np.where(v < 0, parent / 2, np.where(v > 1, (parent + 1) / 2, v))
+    take = rng.random(n) < cr
+    take[int(rng.random() * n)] = True
+    return np.where(take, v, parent), i
