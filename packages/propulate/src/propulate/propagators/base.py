@@ -108,12 +108,13 @@ class Propagator(abc.ABC):
         for child, kept in zip(self.children(), state["children"], strict=True):
             child.load_state_dict(kept)
 
-    def check_parents(self, inds: Sequence[Individual]) -> None:
+    def check_parents(self, inds: Sequence[Individual], needed: int | None = None) -> None:
         """ValueError if there are fewer individuals than are taken."""
         available = inds.n_breeding if isinstance(inds, PopulationView) else len(inds)
-        if available < self.parents:
+        needed = self.parents if needed is None else needed
+        if available < needed:
             raise ValueError(
-                f"{type(self).__name__} takes {self.parents} individuals, and there are {available}"
+                f"{type(self).__name__} takes {needed} individuals, and there are {available}"
             )
 
 

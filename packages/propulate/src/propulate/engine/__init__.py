@@ -1,0 +1,1 @@
+"""The engine: what one worker does, apart from how it communicates."""

@@ -1,0 +1,114 @@
+"""Individuals as bytes: for messages and journals (pure)."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from propulate.individual import Individual, Status, Uid
+from propulate.space import SearchSpace
+
+__all__ = ["Codec"]
+
+# uid (3), generation, current, status, operator, active, objectives, evaltime, period, walltime,
+# bytes of the tail
+_HEAD = struct.Struct("<IIIiiBBBBdddI")
+_OPERATORS = ("", "init", "ga", "cma", "local", "de", "tpe", "initial")
+_TAIL = (
+    "interim",
+    "metrics",
+    "error",
+    "violation",
+    "parents",
+    "migration_steps",
+    "migration_history",
+)
+
+
+class Codec:
+    """Writes and reads individuals of one search space.
+
+    A record is a fixed head, the losses, the genes and a tail of JSON, which is empty for most
+    individuals. Little-endian; 60 + 8 (objectives + genes) bytes without tail.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+
+    def encode(self, individual: Individual) -> bytes:
+        """The record of an individual."""
+        losses = individual.losses
+        numbers = struct.pack("<d", individual.loss) if losses is None else losses.tobytes()
+        operator = individual.operator
+        tail = self._tail(individual)
+        head = _HEAD.pack(
+            *individual.uid,
+            individual.generation,
+            individual.current,
+            individual.status,
+            _OPERATORS.index(operator) if operator in _OPERATORS else 0,
+            individual.active,
+            len(numbers) // 8,
+            individual.evaltime,
+            individual.evalperiod,
+            individual.walltime,
+            len(tail),
+        )
+        return b"".join((head, numbers, individual.genes.tobytes(), tail))
+
+    def _tail(self, individual: Individual) -> bytes:
+        rare: dict[str, Any] = {
+            name: value for name in _TAIL if (value := getattr(individual, name))
+        }
+        if individual.velocity is not None:
+            rare["velocity"] = individual.velocity.tolist()
+        return json.dumps(rare).encode() if rare else b""
+
+    def decode(self, buffer: bytes | memoryview) -> Iterator[Individual]:
+        """The individuals of consecutive records."""
+        n, position = self.space.n, 0
+        while position < len(buffer):
+            head = _HEAD.unpack_from(buffer, position)
+            position += _HEAD.size
+            count, length = head[8], head[12]
+            losses = np.frombuffer(buffer, "<f8", count, position)
+            position += 8 * count
+            genes = np.frombuffer(buffer, "<f8", n, position).copy()
+            position += 8 * n
+            yield self._individual(head, losses, genes, bytes(buffer[position : position + length]))
+            position += length
+
+    def _individual(
+        self, head: tuple[Any, ...], losses: Any, genes: Any, tail: bytes
+    ) -> Individual:
+        individual = Individual.from_genes(self.space, genes)
+        individual.uid = Uid(*head[:3])
+        individual.rank = head[1]
+        individual.generation, individual.current = head[3], head[4]
+        individual.status = Status(head[5])
+        individual.operator = _OPERATORS[head[6]]
+        individual.active = bool(head[7])
+        individual.loss = float(losses[0]) if len(losses) == 1 else float(losses.sum())
+        individual.losses = None if len(losses) == 1 else losses.copy()
+        individual.evaltime, individual.evalperiod, individual.walltime = head[9:12]
+        individual.sealed = True
+        if tail:
+            for name, value in json.loads(tail).items():
+                setattr(individual, name, _restored(name, value))
+        return individual
+
+
+def _restored(name: str, value: Any) -> Any:
+    if name == "velocity":
+        return np.array(value)
+    if name == "parents":
+        return tuple(Uid(*uid) for uid in value)
+    return tuple(value) if name == "migration_history" else value

@@ -1,0 +1,138 @@
+"""Ask and tell: the search without MPI, journal or loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from propulate.individual import Individual, Status, Uid
+from propulate.population import Population, PopulationView
+from propulate.propagators.adaptive import AdaptivePropagator
+from propulate.propagators.base import Context, Propagator
+from propulate.space import SearchSpace
+
+__all__ = ["Breeder", "Optimizer"]
+
+
+class Breeder:
+    """What one worker knows, and how it makes candidates: the part that all front ends share.
+
+    Parameters
+    ----------
+    context : Context
+        Carries space, random numbers, and this worker's place.
+    propagator : Propagator, optional
+    """
+
+    def __init__(self, context: Context, propagator: Propagator | None = None) -> None:
+        self.context, self.space = context, context.space
+        self.propagator = propagator or AdaptivePropagator(context.space)
+        self.propagator.bind(context)
+        self.population = Population(context.space)
+        if isinstance(self.propagator, AdaptivePropagator):
+            self.propagator.ranking = self.population.ranking
+        self._view = PopulationView(self.population, fill=20)
+        self._points = context.design
+        init_size = getattr(self.propagator, "init_size", 0)
+        share, rest = divmod(init_size, context.island_size)
+        self._n_points = share + (context.worker < rest)
+        self.seq = 0
+
+    def breed(self) -> Individual:
+        """A new candidate with a uid of its own."""
+        context = self.context
+        if self._points is not None and self.seq < self._n_points:
+            index = context.worker + self.seq * context.island_size + context.island * 65536
+            genes = self.space.from_unit(self._points.point(index))
+            candidate = Individual.from_genes(self.space, genes, operator="init")
+        else:
+            candidate = self.propagator(self._view)
+            if not isinstance(candidate, Individual):
+                (candidate,) = candidate
+            if candidate.sealed:
+                raise TypeError(f"{type(self.propagator).__name__} returned one of its parents")
+        return self.birth(candidate)
+
+    def birth(self, candidate: Individual) -> Individual:
+        """Give a candidate its uid."""
+        context = self.context
+        candidate.uid = Uid(context.island, context.worker, self.seq)
+        candidate.rank = candidate.current = context.worker
+        candidate.generation = self.seq
+        candidate.status, candidate.sealed = Status.RUNNING, True
+        candidate.seed = hash(candidate.uid) & 0xFFFFFFFFFFFFFFFF
+        self.seq += 1
+        return candidate
+
+    def learn(self, individual: Individual) -> bool:
+        """Take in a finished individual; False if it was known."""
+        n = len(self.population)
+        self.population.add(individual)
+        if len(self.population) == n:
+            return False
+        self.propagator.observe(individual)
+        return True
+
+
+class Optimizer:
+    """A search in which you evaluate the candidates, in any order, with any number outstanding.
+
+    Parameters
+    ----------
+    limits : SearchSpace or mapping
+    propagator : Propagator, optional
+        Default: `AdaptivePropagator`.
+    seed : int
+    budget : int, optional
+        Number of evaluations that are planned; helps to choose well.
+    design : str
+        Initial design; see `propulate.space.Design`.
+
+    Examples
+    --------
+    >>> optimizer = Optimizer({"x": (-5.0, 5.0)}, seed=1)
+    >>> for _ in range(100):
+    ...     candidate = optimizer.ask()
+    ...     optimizer.tell(candidate, candidate["x"] ** 2)
+    >>> optimizer.best.loss < 1e-3
+    True
+    """
+
+    def __init__(
+        self,
+        limits: SearchSpace | Mapping[str, Any],
+        propagator: Propagator | None = None,
+        seed: int = 0,
+        *,
+        budget: int | None = None,
+        design: str = "sobol",
+    ) -> None:
+        space = SearchSpace.of(limits)
+        rng = np.random.default_rng(np.random.SeedSequence([seed, 0, 0]))
+        context = Context(space, rng, budget=budget, design=space.design(design, seed))
+        self._breeder = Breeder(context, propagator)
+
+    @property
+    def population(self) -> Population:
+        """All individuals that were told."""
+        return self._breeder.population
+
+    @property
+    def best(self) -> Individual | None:
+        """The best individual so far."""
+        return self.population.best
+
+    def ask(self) -> Individual:
+        """The next candidate: a mapping of the parameters."""
+        return self._breeder.breed()
+
+    def tell(self, candidate: Individual, loss: float) -> None:
+        """Report the loss of a candidate; NaN for one that failed."""
+        loss = float(loss)
+        failed = math.isnan(loss) or loss == -math.inf
+        candidate.loss = loss
+        candidate.status = Status.FAILED if failed else Status.COMPLETE
+        self._breeder.learn(candidate)

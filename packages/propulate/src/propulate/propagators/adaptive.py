@@ -1,0 +1,299 @@
+"""The default propagator: a portfolio of operators that share a pool and compete for trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propulate.individual import Individual, Status
+from propulate.population import PopulationView
+from propulate.propagators.base import Context, Propagator, Random
+from propulate.propagators.cma import CovarianceAdaptation
+from propulate.propagators.differential import SuccessHistory, current_to_best
+from propulate.propagators.parzen import propose
+from propulate.propagators.vary import Limits, other_gene, reflect
+from propulate.space import SearchSpace
+
+__all__ = ["AdaptivePropagator", "Shares"]
+
+Array = NDArray[np.float64]
+_NEAR, _FAR = math.log(5e-5), math.log(0.05)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Guaranteed share of the candidates of each operator; the rest is dealt by success.
+
+    No single operator wins everywhere, and success alone starves the explorers.
+    """
+
+    ga: float = 0.45
+    cma: float = 0.30
+    local: float = 0.05
+    de: float = 0.02
+    tpe: float = 0.0
+
+    def for_budget(self, budget: int | None) -> Shares:
+        """With few evaluations, a quarter goes to density estimation."""
+        if budget is None or budget > 300:
+            return self
+        return Shares(self.ga - 0.125, self.cma - 0.125, self.local, self.de, 0.25)
+
+
+class AdaptivePropagator(Propagator):
+    """Genetic operators, covariance adaptation, differential evolution and density estimation at once.
+
+    Each new candidate is made by one operator, from the best individuals known. Which one is drawn
+    from guaranteed shares and from credit, which an operator earns by candidates that enter the pool.
+
+    Parameters
+    ----------
+    limits : SearchSpace or mapping
+    pop_size : int, optional
+        Individuals in the pool; default max(20, twice the workers of the island).
+    init_size : int, optional
+        Points of the initial design; default the pool's size, at most a fifth of the budget.
+    shares : Shares
+    crossover_prob, mutation_prob, random_init_prob, sigma_factor : float
+        Of the genetic operator.
+    cma_sigma : float
+        First standard deviation of covariance adaptation, in unit coordinates.
+    forget : float
+        Rate at which credit fades.
+    rng : source of random numbers, optional
+    """
+
+    operators = ("ga", "cma", "local", "de", "tpe")
+
+    def __init__(
+        self,
+        limits: Limits,
+        pop_size: int | None = None,
+        init_size: int | None = None,
+        *,
+        shares: Shares | None = None,
+        crossover_prob: float = 0.7,
+        mutation_prob: float = 0.4,
+        random_init_prob: float = 0.1,
+        sigma_factor: float = 0.05,
+        cma_sigma: float = 0.2,
+        forget: float = 0.03,
+        rng: Random = None,
+    ) -> None:
+        super().__init__(-1, 1, rng)
+        if pop_size is not None and pop_size < 4:
+            raise ValueError(f"pop_size must be at least 4, got {pop_size}")
+        self.space = SearchSpace.of(limits)
+        self._pop_size, self._init_size = pop_size, init_size
+        self.shares = shares or Shares()
+        self.crossover_prob, self.mutation_prob = crossover_prob, mutation_prob
+        self.random_init_prob, self.sigma_factor = random_init_prob, sigma_factor
+        self.cma_sigma, self.forget = cma_sigma, forget
+        self.credit = dict.fromkeys(self.operators, 1.0)
+        self._ordered = np.flatnonzero(self.space.ordered)
+        self._categories = np.flatnonzero(~self.space.ordered)
+        self._cma: CovarianceAdaptation | None = None
+        self._history = SuccessHistory()
+        self._drawn: dict[Any, tuple[float, float, float]] = {}  # of candidates of DE: F, CR, loss
+        self._best = math.inf
+        self._observed = 0
+        self._context: Context | None = None
+        self._worker = (0, 0)
+        self._configure(None, 1)
+
+    def _configure(self, budget: int | None, workers: int) -> None:
+        self.pop_size = self._pop_size or max(20, 2 * workers)
+        self.init_size = self._init_size or self.pop_size
+        if self._init_size is None and budget is not None:
+            self.init_size = min(self.init_size, max(4, budget // 5))
+        shares = self.shares.for_budget(budget)
+        table = {name: getattr(shares, name) for name in self.operators}
+        if not len(self._ordered):
+            table["ga"] += table["cma"] + table["local"]
+            table["cma"] = table["local"] = 0.0
+        self._names = [name for name in self.operators if table[name] > 0]
+        self._share = np.array([table[name] for name in self._names])
+
+    def bind(self, context: Context) -> None:
+        """Take budget and number of workers into account."""
+        super().bind(context)
+        self._context = context
+        self._worker = context.island, context.worker
+        self._configure(context.budget, context.island_size)
+
+    # ------------------------------------------------------------------ breeding
+
+    def __call__(self, inds: Sequence[Individual]) -> Individual:
+        """The next candidate."""
+        if not isinstance(inds, PopulationView):
+            inds = _view_of(inds, self.space)
+        if inds.n_breeding < min(self.init_size, self.pop_size) or inds.n_breeding < 4:
+            return Individual.from_genes(
+                self.space, self.space.sample(self.generator), operator="init"
+            )
+        rng = self.generator
+        credit = np.array([self.credit[name] for name in self._names])
+        chance = np.cumsum(self._share + (1 - self._share.sum()) * credit / credit.sum())
+        place = int(np.searchsorted(chance, rng.random() * chance[-1]))
+        name = self._names[min(place, len(self._names) - 1)]
+        rows = inds.best_rows(self.pop_size)
+        child = getattr(self, f"_make_{name}")(inds, rows)
+        child.operator = name
+        return child
+
+    def _parents(self, view: PopulationView, rows: Any, k: int) -> list[Array]:
+        places = self.generator.choice(len(rows), min(k, len(rows)), replace=False)
+        return [view.population.genes[rows[place]] for place in places]
+
+    def _make_ga(self, view: PopulationView, rows: Any) -> Individual:
+        rng, space = self.generator, self.space
+        if rng.random() < self.random_init_prob:
+            return Individual.from_genes(space, space.sample(rng))
+        genes = self._cross(view, rows)
+        if rng.random() < self.mutation_prob:
+            i = int(rng.random() * space.n)
+            genes[i] = other_gene(space, genes[i], i, rng)
+        return self._step(genes, self.sigma_factor)
+
+    def _make_local(self, view: PopulationView, rows: Any) -> Individual:
+        sigma = math.exp(_NEAR + (_FAR - _NEAR) * self.generator.random())
+        return self._step(self._cross(view, rows), sigma)
+
+    def _cross(self, view: PopulationView, rows: Any) -> Array:
+        first, second = self._parents(view, rows, 2)
+        if self.generator.random() < self.crossover_prob:
+            return np.where(self.generator.random(self.space.n) < 0.7, first, second)
+        return first.copy()
+
+    def _step(self, genes: Array, sigma: float) -> Individual:
+        """One ordered gene moves by a normal step."""
+        space = self.space
+        if len(self._ordered):
+            i = int(self._ordered[int(self.generator.random() * len(self._ordered))])
+            step = sigma * self.generator.standard_normal()
+            if space.counts[i]:
+                step = math.copysign(max(abs(step), space.bins[i]), step)
+            unit = space.to_unit(genes)
+            unit[i] = reflect(unit[i] + step)
+            genes[i] = space.from_unit(unit)[i]
+        return Individual.from_genes(space, genes)
+
+    def _make_cma(self, view: PopulationView, rows: Any) -> Individual:
+        cma = self._model(view, rows)
+        unit = np.full(self.space.n, 0.5)
+        unit[self._ordered] = reflect(cma.ask(self.generator))
+        return self._with_categories(unit, view, rows)
+
+    def _model(self, view: PopulationView, rows: Any) -> CovarianceAdaptation:
+        if self._cma is None:
+            best = self.space.to_unit(view.population.genes[rows[0]])[self._ordered]
+            bins = self.space.bins[self._ordered]
+            n = len(self._ordered)
+            self._cma = CovarianceAdaptation(n, best, self.cma_sigma, bins=bins)
+        elif self._cma.has_converged:
+            old = self._cma
+            size = min(2 * old.size, 400)
+            mean = self.generator.random(old.n)
+            bins = self.space.bins[self._ordered]
+            self._cma = CovarianceAdaptation(old.n, mean, self.cma_sigma, size, bins=bins)
+        return self._cma
+
+    def _with_categories(self, unit: Array, view: PopulationView, rows: Any) -> Individual:
+        """Categories come from a parent, and now and then are drawn anew."""
+        genes = self.space.from_unit(unit)
+        if len(self._categories):
+            (parent,) = self._parents(view, rows, 1)
+            for i in self._categories:
+                genes[i] = parent[i]
+                if self.generator.random() < 1 / len(self._categories) / 2:
+                    genes[i] = other_gene(self.space, genes[i], int(i), self.generator)
+        return Individual.from_genes(self.space, genes)
+
+    def _make_de(self, view: PopulationView, rows: Any) -> Individual:
+        pool = self.space.to_unit(view.population.genes[rows])
+        f, cr = self._history.draw(self.generator)
+        unit, parent = current_to_best(pool, f, cr, self.generator)
+        child = self._with_categories(unit, view, rows)
+        loss = float(view.population.losses[rows[parent]].sum())
+        self._drawn[child.genes.tobytes()] = f, cr, loss
+        return child
+
+    def _make_tpe(self, view: PopulationView, rows: Any) -> Individual:
+        unit, _ = view.arrays(500)
+        if len(unit) > 2 and self.generator.random() >= 0.05:
+            genes = propose(self.space, unit, self.generator)
+        else:
+            genes = self.space.sample(self.generator)
+        return Individual.from_genes(self.space, genes)
+
+    # ------------------------------------------------------------------ learning
+
+    def observe(self, individual: Individual) -> None:
+        """Credit the operator, and let the models learn."""
+        if individual.status != Status.COMPLETE or not math.isfinite(individual.loss):
+            return
+        self._observed += 1
+        loss, name = individual.loss, individual.operator
+        improves = loss < self._best
+        if name in self.credit:
+            own = (individual.uid.island, individual.uid.worker) == self._worker
+            self._reward(individual, improves=improves, weight=1.0 if own else 0.5)
+        if self._cma is not None and (name == "cma" or improves):
+            self._cma.tell(individual.unit[self._ordered], loss)
+        if name == "de":
+            drawn = self._drawn.pop(individual.genes.tobytes(), None)
+            if drawn is not None and loss <= drawn[2]:
+                self._history.success(drawn[0], drawn[1], drawn[2] - loss)
+        self._best = min(self._best, loss)
+
+    def _reward(self, individual: Individual, *, improves: bool, weight: float) -> None:
+        score = self._rank(individual.loss) + float(improves)
+        rate = self.forget * weight
+        credit = self.credit[individual.operator]
+        self.credit[individual.operator] = (1 - rate) * credit + 3 * rate * score
+
+    def _rank(self, loss: float) -> float:
+        """1 for the best of the pool, falling to 0 for its last and for outsiders."""
+        if self.ranking is None:
+            return float(loss < self._best)
+        position = self.ranking.position(loss)
+        return max(0.0, 1 - position / (self.pop_size + 1))
+
+    ranking: Any = None  # the population's, set by the engine
+
+    def state_dict(self) -> dict[str, Any]:
+        """Credits, models and memories."""
+        return {
+            "credit": self.credit,
+            "best": self._best,
+            "cma": None if self._cma is None else self._cma.state_dict(),
+            "de": self._history.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up credits, models and memories."""
+        self.credit, self._best = dict(state["credit"]), state["best"]
+        self._history.load_state_dict(state["de"])
+        if state["cma"] is not None:
+            n = len(self._ordered)
+            bins = self.space.bins[self._ordered]
+            self._cma = CovarianceAdaptation(n, np.zeros(n), 1.0, bins=bins)
+            self._cma.load_state_dict(state["cma"])
+
+
+def _view_of(inds: Sequence[Individual], space: SearchSpace) -> PopulationView:
+    """A view of a plain sequence, for use without an engine."""
+    from propulate.individual import Uid
+    from propulate.population import Population
+
+    population = Population(space)
+    for seq, ind in enumerate(inds):
+        copy = ind.copy()
+        copy.uid, copy.loss, copy.status = Uid(0, 0, seq), ind.loss, Status.COMPLETE
+        population.add(copy)
+    return PopulationView(population)

@@ -1,0 +1,1 @@
+"""Test functions, under the name that the original package gives this folder."""
