@@ -177,6 +177,17 @@ class Population(Sequence[Individual]):
             self._doubtful.remove(loss, row)
         return True
 
+    def activate(self, uid: Uid, current: int) -> None:
+        """Let an individual take part again, with a worker that may send it away."""
+        row = self.row(uid)
+        assert row is not None
+        self._table["current"][row] = current
+        if not self._table["active"][row]:
+            self._table["active"][row] = True
+            self.n_active += 1
+            individual = self.individual(row)
+            self._rank(row, individual.status, individual.loss, individual.violation)
+
     # ------------------------------------------------------------------ reading
 
     def row(self, uid: Uid) -> int | None:

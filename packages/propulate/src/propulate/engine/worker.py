@@ -1,0 +1,278 @@
+"""What one worker does: a state machine without communication, files or clocks.
+
+A driver (MPI, or a simulated cluster) asks for a candidate, evaluates it, hands the result in,
+carries the messages, and writes what the worker wants written.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from propulate.engine.outbox import Outbox, read_batch
+from propulate.engine.records import Codec
+from propulate.individual import Individual, Status, Uid
+from propulate.optimizer import Breeder
+from propulate.propagators.base import Propagator
+from propulate.propagators.select import SelectMax, SelectMin
+from propulate.pruners.base import Pruner
+
+__all__ = ["DEACTIVATED", "IMMIGRANT", "RESULT", "STARTED", "STATE", "Migration", "Worker"]
+
+# kinds of messages and of journal frames
+RESULT, DEACTIVATED, IMMIGRANT, STOP, STARTED, STATE = range(1, 7)
+_MOVE = struct.Struct("<IIId")  # uid, version
+GONE = float("inf")
+
+
+@dataclass(frozen=True)
+class Migration:
+    """How islands exchange individuals.
+
+    Attributes
+    ----------
+    topology : (n_islands, n_islands) sequence of sequences of int
+        Entry [i][j]: how many individuals island i sends to island j at a migration.
+    probability : float
+        Of a migration, per island and generation.
+    pollination : bool
+        Send copies, each of which displaces an individual, instead of the individuals themselves.
+    emigration, immigration : callable
+        Given a number, the propagators that choose who leaves, and who is displaced.
+    """
+
+    topology: Sequence[Sequence[int]] = ()
+    probability: float = 0.0
+    pollination: bool = True
+    emigration: Callable[[int], Propagator] = SelectMin
+    immigration: Callable[[int], Propagator] = SelectMax
+
+
+@dataclass
+class Counters:
+    """What happened on this worker."""
+
+    started: int = 0
+    sent_away: int = 0
+    arrived: int = 0
+    displaced: int = 0
+    evaluating: float = 0.0
+    reasons: list[str] = field(default_factory=list)
+
+
+class Worker:
+    """The state machine.
+
+    Parameters
+    ----------
+    breeder : Breeder
+    sizes : sequence of int
+        Number of workers of each island.
+    migration : Migration
+    write : callable
+        Takes (kind, bytes): what is to be journalled.
+    pruner : Pruner, optional
+    window : int
+        Entries that may be under way to a peer without acknowledgement.
+    """
+
+    def __init__(
+        self,
+        breeder: Breeder,
+        sizes: Sequence[int] = (1,),
+        migration: Migration | None = None,
+        write: Callable[[int, bytes], None] = lambda kind, data: None,
+        pruner: Pruner | None = None,
+        window: int = 256,
+    ) -> None:
+        self.breeder, self.sizes = breeder, tuple(sizes)
+        self.island, self.index = breeder.context.island, breeder.context.worker
+        self.migration = migration or Migration()
+        self.write, self.pruner = write, pruner
+        self.population = breeder.population
+        self.codec = Codec(breeder.space)
+        islands = [island for island, size in enumerate(sizes) for _ in range(size)]
+        self.outbox = Outbox(sum(self.sizes[: self.island]) + self.index, islands, window)
+        self.restarts: deque[Individual] = deque()
+        self.counters = Counters()
+        self.stop_reason: str | None = None
+        self._versions: dict[Uid, float] = {}
+        self._sent_to: dict[int, set[Uid]] = {}
+        self._owed = 0
+        self._rng = np.random.default_rng([self.island, self.index, 77])
+
+    # ------------------------------------------------------------------ own candidates
+
+    def next(self) -> Individual:
+        """The next candidate, journalled as started."""
+        if self.restarts:
+            candidate = self.restarts.popleft()
+            candidate.status = Status.RUNNING
+        else:
+            candidate = self.breeder.breed()
+        self.counters.started += 1
+        self.write(STARTED, self.codec.encode(candidate))
+        return candidate
+
+    def finish(self, individual: Individual) -> None:
+        """Take in an own candidate that was evaluated, and queue it for the peers."""
+        self.counters.evaluating += individual.evalperiod
+        record = self.codec.encode(individual)
+        self.write(RESULT, record)
+        self._learn(individual)
+        self.outbox.post(self.island, RESULT, record)
+        while self._owed and self._displace(exclude=individual.uid):
+            self._owed -= 1
+        self._migrate()
+
+    def stop(self, reason: str) -> None:
+        """Stop here, and tell everybody to."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            for island in range(len(self.sizes)):
+                self.outbox.post(island, STOP, reason.encode())
+
+    def _learn(self, individual: Individual) -> None:
+        if self.breeder.learn(individual) and self.pruner is not None:
+            self.pruner.learn(individual)
+
+    # ------------------------------------------------------------------ messages
+
+    def receive(self, data: bytes) -> None:
+        """Take in a message."""
+        batch = read_batch(data)
+        self.outbox.received(batch)
+        for kind, payload in batch.entries:
+            if kind == RESULT:
+                for individual in self.codec.decode(payload):
+                    self._enter(individual, 0.0)
+            elif kind == IMMIGRANT:
+                self._immigrate(payload)
+            elif kind == DEACTIVATED:
+                island, worker, seq, version = _MOVE.unpack(payload)
+                self._leave(Uid(island, worker, seq), version)
+            elif self.stop_reason is None:
+                self.stop_reason = bytes(payload).decode()
+
+    def _enter(self, individual: Individual, version: float) -> bool:
+        """An individual is here as of a version; False if that is old news."""
+        uid = individual.uid
+        known = self._versions.get(uid, -1.0)
+        if self.population.row(uid) is not None:
+            if version <= known or version == 0:
+                return False
+            self.population.activate(uid, individual.current)
+        else:
+            individual.active = version >= known
+            self._learn(individual)
+        if version > max(known, 0.0):
+            self._versions[uid] = version
+        return individual.active
+
+    def _leave(self, uid: Uid, version: float) -> None:
+        """An individual is inactive here as of a version."""
+        if version > self._versions.get(uid, -1.0):
+            self._versions[uid] = version
+            self.population.deactivate(uid)
+
+    # ------------------------------------------------------------------ migration
+
+    def _migrate(self) -> None:
+        migration = self.migration
+        chance = migration.probability / self.sizes[self.island]
+        if len(self.sizes) == 1 or self._rng.random() >= chance:
+            return
+        for target, wanted in enumerate(migration.topology[self.island]):
+            for emigrant in self._choose(target, int(wanted)):
+                self._send_away(emigrant, target)
+
+    def _choose(self, target: int, wanted: int) -> list[Individual]:
+        """Up to `wanted` individuals for an island that has not got them from here."""
+        rows = self.population.ranking.first(len(self.population))
+        if self.migration.pollination:
+            seen = self._sent_to.setdefault(target, set())
+            candidates = [self.population.individual(int(row)) for row in rows[: wanted + len(seen)]]
+            eligible = [ind for ind in candidates if ind.uid not in seen]
+        else:
+            own = rows[self.population.column("current")[rows] == self.index]
+            eligible = [self.population.individual(int(row)) for row in own]
+        count = min(wanted, len(eligible))
+        return list(self.migration.emigration(count)(eligible)) if count else []
+
+    def _send_away(self, emigrant: Individual, target: int) -> None:
+        if self.migration.pollination:
+            self._sent_to[target].add(emigrant.uid)
+        else:
+            self._tell_deactivated(emigrant.uid, emigrant.migration_steps + 0.5)
+        emigrant.migration_steps += 1
+        emigrant.migration_history = (*emigrant.migration_history, self.island)
+        emigrant.current = int(self._rng.random() * self.sizes[target])
+        self.counters.sent_away += 1
+        self.outbox.post(target, IMMIGRANT, self.codec.encode(emigrant))
+
+    def _tell_deactivated(self, uid: Uid, version: float) -> None:
+        self._leave(uid, version)
+        move = _MOVE.pack(*uid, version)
+        self.write(DEACTIVATED, move)
+        self.outbox.post(self.island, DEACTIVATED, move)
+
+    def _immigrate(self, payload: memoryview) -> None:
+        (individual,) = self.codec.decode(payload)
+        version = float(individual.migration_steps)
+        if self.migration.pollination and self.population.row(individual.uid) is not None:
+            return
+        responsible = individual.current == self.index
+        if responsible:
+            self.write(IMMIGRANT, bytes(payload))
+        entered = self._enter(individual, version)
+        self.counters.arrived += entered
+        if entered and responsible and self.migration.pollination:
+            self._owed += not self._displace(exclude=individual.uid)
+
+    def _displace(self, exclude: Uid) -> bool:
+        """Deactivate one of the individuals that this worker is responsible for."""
+        population = self.population
+        mine = population.column("active") & (population.column("current") == self.index)
+        rows = np.flatnonzero(mine)
+        chosen = population.ranking.last(len(population.ranking))
+        rows = chosen[mine[chosen]][:64] if len(chosen) else rows
+        candidates = [population.individual(int(row)) for row in rows]
+        candidates = [ind for ind in candidates if ind.uid != exclude]
+        if not candidates:
+            return False
+        (displaced,) = self.migration.immigration(1)(candidates)
+        self.counters.displaced += 1
+        self._tell_deactivated(displaced.uid, GONE)
+        return True
+
+    # ------------------------------------------------------------------ continuation
+
+    def restore(self, kind: int, payload: bytes) -> None:
+        """Take in a journal frame of this island."""
+        if kind == DEACTIVATED:
+            island, worker, seq, version = _MOVE.unpack(payload)
+            self._leave(Uid(island, worker, seq), version)
+            return
+        (individual,) = self.codec.decode(payload)
+        version = float(individual.migration_steps) if kind == IMMIGRANT else 0.0
+        individual.current = individual.current % self.sizes[self.island]
+        self._enter(individual, version)
+
+    def state(self) -> dict[str, Any]:
+        """What a continuation needs beyond the individuals, JSON-ready."""
+        return {
+            "seq": self.breeder.seq,
+            "rng": self.breeder.context.generator.bit_generator.state,
+            "propagator": self.breeder.propagator.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        self.breeder.seq = state["seq"]
+        self.breeder.context.generator.bit_generator.state = state["rng"]
+        self.breeder.propagator.load_state_dict(state["propagator"])

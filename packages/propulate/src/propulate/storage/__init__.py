@@ -1,0 +1,1 @@
+"""Files: the journal, which survives crashes, and the container, which is read."""
