@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from propulate.space import SearchSpace
 
-__all__ = ["Individual", "Status", "Uid"]
+__all__ = ["NOT_BORN", "Individual", "Status", "Uid"]
 
 
 class Status(enum.IntEnum):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from propulate.individual import Individual, Status, Uid
 from propulate.population import Population, PopulationView
 from propulate.propagators.adaptive import AdaptivePropagator
 from propulate.propagators.base import Context, Propagator
+from propulate.propagators.vary import other_gene
 from propulate.space import SearchSpace
 
 __all__ = ["Breeder", "Optimizer"]
@@ -27,11 +29,13 @@ class Breeder:
     propagator : Propagator, optional
     """
 
-    def __init__(self, context: Context, propagator: Propagator | None = None) -> None:
+    def __init__(
+        self, context: Context, propagator: Propagator | None = None, n_objectives: int = 1
+    ) -> None:
         self.context, self.space = context, context.space
         self.propagator = propagator or AdaptivePropagator(context.space)
         self.propagator.bind(context)
-        self.population = Population(context.space)
+        self.population = Population(context.space, n_objectives)
         if isinstance(self.propagator, AdaptivePropagator):
             self.propagator.ranking = self.population.ranking
         self._view = PopulationView(self.population, fill=20)
@@ -41,8 +45,34 @@ class Breeder:
         self._n_points = share + (context.worker < rest)
         self.seq = 0
 
-    def breed(self) -> Individual:
-        """A new candidate with a uid of its own."""
+    def breed(self, avoid: Container[bytes] | None = None) -> Individual:
+        """A new candidate with a uid of its own; one whose key is in `avoid` is changed."""
+        candidate = self._propose()
+        if avoid is not None:
+            rng, space = self.context.generator, self.space
+            for _ in range(50):
+                if space.key(candidate.genes) not in avoid:
+                    break
+                i = int(rng.random() * space.n)
+                candidate.genes[i] = other_gene(space, candidate.genes[i], i, rng)
+            genes = self._unseen(candidate.genes, avoid)
+            candidate = Individual.from_genes(space, genes, operator=candidate.operator)
+        return self.birth(candidate)
+
+    def _unseen(self, genes: NDArray[np.float64], avoid: Container[bytes]) -> NDArray[np.float64]:
+        """The next point from `genes` on, in the order of the indices, that is not in `avoid`."""
+        counts = self.space.counts
+        genes = genes.copy()
+        for _ in range(int(min(self.space.cardinality, 1_000_000))):
+            if self.space.key(genes) not in avoid:
+                break
+            for i in range(len(counts)):
+                genes[i] = (genes[i] + 1) % max(counts[i], 1)
+                if genes[i]:
+                    break
+        return genes
+
+    def _propose(self) -> Individual:
         context = self.context
         if self._points is not None and self.seq < self._n_points:
             index = context.worker + self.seq * context.island_size + context.island * 65536
@@ -54,7 +84,7 @@ class Breeder:
                 (candidate,) = candidate
             if candidate.sealed:
                 raise TypeError(f"{type(self.propagator).__name__} returned one of its parents")
-        return self.birth(candidate)
+        return candidate
 
     def birth(self, candidate: Individual) -> Individual:
         """Give a candidate its uid."""

@@ -55,8 +55,8 @@ def order_key(loss: float, violation: float = 0.0) -> float:
 class Population(Sequence[Individual]):
     """Individuals in the order in which they became known, with fast answers to what breeding asks.
 
-    Stored by column; an `Individual` is made when asked for. What an insertion costs does not depend
-    on the number of individuals.
+    Stored by column; an `Individual` is made when asked for. What an insertion costs does not
+    depend on the number of individuals.
 
     Parameters
     ----------
@@ -76,7 +76,9 @@ class Population(Sequence[Individual]):
         self._n = 0
         self._genes = np.empty((16, self.space.n))
         self._losses = np.empty((16, n_objectives))
-        self._table = {name: np.zeros(16, kind) for name, kind in _COLUMNS.items()}
+        self._table: dict[str, NDArray[Any]] = {
+            name: np.zeros(16, kind) for name, kind in _COLUMNS.items()
+        }
         self._rare: dict[int, dict[str, Any]] = {}
         self._row_of: dict[tuple[int, int], array[int]] = {}
         self._operators: dict[str, int] = {"": 0}
@@ -177,11 +179,12 @@ class Population(Sequence[Individual]):
             self._doubtful.remove(loss, row)
         return True
 
-    def activate(self, uid: Uid, current: int) -> None:
-        """Let an individual take part again, with a worker that may send it away."""
-        row = self.row(uid)
+    def activate(self, returned: Individual) -> None:
+        """Let a known individual, which has come back from elsewhere, take part again."""
+        row = self.row(returned.uid)
         assert row is not None
-        self._table["current"][row] = current
+        self._table["current"][row] = returned.current
+        self._keep_rare(row, returned)
         if not self._table["active"][row]:
             self._table["active"][row] = True
             self.n_active += 1
@@ -295,8 +298,10 @@ class Population(Sequence[Individual]):
 
 def _worth(value: Any) -> bool:
     """Whether an attribute differs from its default."""
-    return value is not None and not (isinstance(value, int | float) and value == 0) and (
-        isinstance(value, int | float | np.ndarray) or bool(value)
+    return (
+        value is not None
+        and not (isinstance(value, int | float) and value == 0)
+        and (isinstance(value, int | float | np.ndarray) or bool(value))
     )
 
 

@@ -16,8 +16,8 @@ _BLOCK = 512
 class Ranking:
     """Row numbers in the order of their keys, smallest key first; equal keys in order of arrival.
 
-    Sorted blocks of up to 1,024 entries: inserting and removing cost the same for a thousand and for
-    a million rows, and an entry takes 12 bytes.
+    Sorted blocks of up to 1,024 entries: inserting and removing cost the same for a thousand and
+    for a million rows, and an entry takes 12 bytes.
     """
 
     def __init__(self) -> None:

@@ -30,9 +30,9 @@ class Evaluator:
     Parameters
     ----------
     loss_fn : callable
-        Gets the candidate, and `comm` if it has a second parameter. Returns a number, a sequence of
-        numbers, or a dict with ``"loss"`` or ``"losses"``, and optionally ``"constraints"``; or is a
-        generator function that yields interim losses, the last of which counts.
+        Gets the candidate, and `comm` if it has a second parameter. Returns a number, several
+        numbers, or a dict with ``"loss"`` or ``"losses"``, and optionally ``"constraints"``; or is
+        a generator function that yields interim losses, the last of which counts.
     sign : sequence of float
         +1 for objectives to be minimised, -1 to be maximised.
     pruner : Pruner, optional
@@ -107,7 +107,7 @@ class Evaluator:
 
     def _record(self, candidate: Individual, result: Any) -> None:
         losses = self._losses(candidate, result)
-        if not np.all(losses == losses) or np.any(losses == -math.inf):  # noqa: PLR0124 - NaN
+        if not np.all(losses == losses) or np.any(losses == -math.inf):
             _fail(candidate, f"the loss is {result!r}")
             candidate.loss = float(losses.sum())
             return

@@ -1,8 +1,8 @@
 """What a worker has to tell its peers, and how much of it each has got (pure).
 
 Every worker keeps one log per island: records are encoded once, and each peer has a cursor. At most
-`window` entries are under way to a peer that has not acknowledged them, so that a peer that evaluates
-for hours costs no memory and no time.
+`window` entries are under way to a peer that has not acknowledged them, so that a peer that
+evaluates for hours costs no memory and no time.
 """
 
 from __future__ import annotations

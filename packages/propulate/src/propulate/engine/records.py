@@ -14,8 +14,7 @@ from propulate.space import SearchSpace
 
 __all__ = ["Codec"]
 
-# uid (3), generation, current, status, operator, active, objectives, evaltime, period, walltime,
-# bytes of the tail
+# identity, then generation and current worker, small numbers, times, and the length of the tail
 _HEAD = struct.Struct("<IIIiiBBBBdddI")
 _OPERATORS = ("", "init", "ga", "cma", "local", "de", "tpe", "initial")
 _TAIL = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from propulate.engine.outbox import Outbox, read_batch
 from propulate.engine.records import Codec
-from propulate.individual import Individual, Status, Uid
+from propulate.individual import NOT_BORN, Individual, Status, Uid
 from propulate.optimizer import Breeder
 from propulate.propagators.base import Propagator
 from propulate.propagators.select import SelectMax, SelectMin
@@ -104,17 +104,26 @@ class Worker:
         self._versions: dict[Uid, float] = {}
         self._sent_to: dict[int, set[Uid]] = {}
         self._owed = 0
+        self.duplicates = "allow"
+        self.track_duplicates = False
+        self.seen: set[bytes] = set()  # keys of the points that are known or in evaluation here
+        self.known_losses: dict[bytes, float] = {}
         self._rng = np.random.default_rng([self.island, self.index, 77])
 
     # ------------------------------------------------------------------ own candidates
 
-    def next(self) -> Individual:
-        """The next candidate, journalled as started."""
+    def next(self, avoid: Container[bytes] | None = None) -> Individual:
+        """The next candidate, journalled as started; not one whose key is in `avoid`."""
         if self.restarts:
             candidate = self.restarts.popleft()
-            candidate.status = Status.RUNNING
+            if candidate.uid == NOT_BORN:
+                candidate.operator = "initial"
+                self.breeder.birth(candidate)
+            candidate.status, candidate.sealed = Status.RUNNING, True
         else:
-            candidate = self.breeder.breed()
+            candidate = self.breeder.breed(avoid)
+        if self.track_duplicates:
+            self.seen.add(self.breeder.space.key(candidate.genes))
         self.counters.started += 1
         self.write(STARTED, self.codec.encode(candidate))
         return candidate
@@ -138,8 +147,15 @@ class Worker:
                 self.outbox.post(island, STOP, reason.encode())
 
     def _learn(self, individual: Individual) -> None:
-        if self.breeder.learn(individual) and self.pruner is not None:
+        if not self.breeder.learn(individual):
+            return
+        if self.pruner is not None:
             self.pruner.learn(individual)
+        if self.track_duplicates:
+            key = self.breeder.space.key(individual.genes)
+            self.seen.add(key)
+            if individual.status == Status.COMPLETE:
+                self.known_losses[key] = individual.loss
 
     # ------------------------------------------------------------------ messages
 
@@ -166,7 +182,7 @@ class Worker:
         if self.population.row(uid) is not None:
             if version <= known or version == 0:
                 return False
-            self.population.activate(uid, individual.current)
+            self.population.activate(individual)
         else:
             individual.active = version >= known
             self._learn(individual)
@@ -196,7 +212,9 @@ class Worker:
         rows = self.population.ranking.first(len(self.population))
         if self.migration.pollination:
             seen = self._sent_to.setdefault(target, set())
-            candidates = [self.population.individual(int(row)) for row in rows[: wanted + len(seen)]]
+            candidates = [
+                self.population.individual(int(row)) for row in rows[: wanted + len(seen)]
+            ]
             eligible = [ind for ind in candidates if ind.uid not in seen]
         else:
             own = rows[self.population.column("current")[rows] == self.index]

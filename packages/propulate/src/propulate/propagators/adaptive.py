@@ -17,6 +17,7 @@ from propulate.propagators.cma import CovarianceAdaptation
 from propulate.propagators.differential import SuccessHistory, current_to_best
 from propulate.propagators.parzen import propose
 from propulate.propagators.vary import Limits, other_gene, reflect
+from propulate.ranking import Ranking
 from propulate.space import SearchSpace
 
 __all__ = ["AdaptivePropagator", "Shares"]
@@ -46,10 +47,10 @@ class Shares:
 
 
 class AdaptivePropagator(Propagator):
-    """Genetic operators, covariance adaptation, differential evolution and density estimation at once.
+    """Genetic operators, covariance adaptation, differential evolution, density estimation.
 
     Each new candidate is made by one operator, from the best individuals known. Which one is drawn
-    from guaranteed shares and from credit, which an operator earns by candidates that enter the pool.
+    guaranteed shares and from credit, which an operator earns by candidates that do well.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ class AdaptivePropagator(Propagator):
         place = int(np.searchsorted(chance, rng.random() * chance[-1]))
         name = self._names[min(place, len(self._names) - 1)]
         rows = inds.best_rows(self.pop_size)
-        child = getattr(self, f"_make_{name}")(inds, rows)
+        child: Individual = getattr(self, f"_make_{name}")(inds, rows)
         child.operator = name
         return child
 
@@ -223,7 +224,7 @@ class AdaptivePropagator(Propagator):
         self._drawn[child.genes.tobytes()] = f, cr, loss
         return child
 
-    def _make_tpe(self, view: PopulationView, rows: Any) -> Individual:
+    def _make_tpe(self, view: PopulationView, rows: Any) -> Individual:  # noqa: ARG002
         unit, _ = view.arrays(500)
         if len(unit) > 2 and self.generator.random() >= 0.05:
             genes = propose(self.space, unit, self.generator)
@@ -261,10 +262,10 @@ class AdaptivePropagator(Propagator):
         """1 for the best of the pool, falling to 0 for its last and for outsiders."""
         if self.ranking is None:
             return float(loss < self._best)
-        position = self.ranking.position(loss)
+        position: int = self.ranking.position(loss)
         return max(0.0, 1 - position / (self.pop_size + 1))
 
-    ranking: Any = None  # the population's, set by the engine
+    ranking: Ranking | None = None  # the population's, set by the engine
 
     def state_dict(self) -> dict[str, Any]:
         """Credits, models and memories."""

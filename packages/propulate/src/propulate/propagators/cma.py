@@ -16,10 +16,10 @@ Array = NDArray[np.float64]
 class CovarianceAdaptation:
     """A normal distribution over the unit cube that moves towards good points.
 
-    The equations are those of N. Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), with active
-    negative weights. Results are taken as they arrive; whenever lambda of them are there, the
-    distribution is updated. Steps of late and foreign points are clipped as in N. Hansen, "Injecting
-    External Solutions Into CMA-ES" (2011), so that they can't distort it.
+    The equations are those of N. Hansen, "The CMA Evolution Strategy: A Tutorial" (2016), with
+    active negative weights. Results are taken as they arrive; whenever lambda of them are there,
+    the distribution is updated. Steps of late and foreign points are clipped as in N. Hansen,
+    "Injecting External Solutions Into CMA-ES" (2011), so that they can't distort it.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class CovarianceAdaptation:
         n, mu = self.n, self.size // 2
         steps = (points[order] - self.mean) / self.sigma
         white = (steps @ self.basis) / self.scales
-        lengths = np.sqrt((white**2).sum(axis=1)) + 1e-300
+        lengths = np.sqrt((white**2).sum(axis=1)) + 1e-100
         clip = np.minimum(1, (math.sqrt(n) + 2 * n / (n + 2)) / lengths)
         steps, white, lengths = steps * clip[:, None], white * clip[:, None], lengths * clip
         weights = self.weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from propulate.individual import Individual
@@ -24,7 +25,7 @@ class Compose(Propagator):
     def __init__(self, propagators: Sequence[Propagator]) -> None:
         if not propagators:
             raise ValueError("Compose needs at least one propagator")
-        for first, second in zip(propagators, propagators[1:], strict=False):
+        for first, second in pairwise(propagators):
             if second.parents not in {-1, first.offspring}:
                 raise ValueError(
                     f"{type(first).__name__} returns {first.offspring} individuals, "

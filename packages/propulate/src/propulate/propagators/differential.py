@@ -15,8 +15,8 @@ Array = NDArray[np.float64]
 class SuccessHistory:
     """Memories of step factors F and crossover rates CR that led to improvements.
 
-    R. Tanabe and A. Fukunaga, "Success-History Based Parameter Adaptation for Differential Evolution"
-    (2013).
+    R. Tanabe and A. Fukunaga, "Success-History Based Parameter Adaptation for Differential
+    Evolution" (2013).
     """
 
     def __init__(self, size: int = 6, every: int = 5) -> None:
@@ -62,8 +62,8 @@ def current_to_best(
 ) -> tuple[Array, int]:
     """A candidate and the place of its parent in the pool, shape (m, n) with m >= 4, best first.
 
-    J. Zhang and A. C. Sanderson, "JADE" (2009), eq. 4 and 6: current-to-pbest/1/bin. Coordinates that
-    leave the cube are put midway between the parent and the bound.
+    J. Zhang and A. C. Sanderson, "JADE" (2009), eq. 4 and 6: current-to-pbest/1/bin. Coordinates
+    that leave the cube are put midway between the parent and the bound.
     """
     m, n = pool.shape
     i = int(rng.random() * m)
@@ -72,6 +72,6 @@ def current_to_best(
     parent = pool[i]
     v = parent + f * (pool[best] - parent) + f * (pool[a] - pool[b])
     v = np.where(v < 0, parent / 2, np.where(v > 1, (parent + 1) / 2, v))
-    take = rng.random(n) < cr
+    take = np.asarray(rng.random(n) < cr)
     take[int(rng.random() * n)] = True
     return np.where(take, v, parent), i

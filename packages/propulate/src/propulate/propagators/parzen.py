@@ -19,8 +19,8 @@ def propose(
 ) -> Array:
     """Genes where good points are dense and bad ones are not.
 
-    J. Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (2011): of points drawn from the
-    density of the good ones, the one with the largest ratio of the densities, gene by gene.
+    J. Bergstra et al., "Algorithms for Hyper-Parameter Optimization" (2011): of points drawn from
+    the density of the good ones, the one with the largest ratio of the densities, gene by gene.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ __all__ = ["SelectMax", "SelectMin", "SelectTournament", "SelectUniform"]
 
 
 def _usable(inds: Sequence[Individual]) -> list[Individual]:
-    return [ind for ind in inds if ind.loss == ind.loss]  # noqa: PLR0124 - not NaN
+    return [ind for ind in inds if ind.loss == ind.loss]
 
 
 class SelectMin(Propagator):

@@ -181,7 +181,7 @@ class MutationPolynomial(Stochastic):
 
 
 class CrossoverUniform(Stochastic):
-    """With a probability, each gene comes from the first parent with a given share, else the second.
+    """With a probability, genes come from the first parent with a given share, else the second.
 
     Parameters
     ----------
@@ -247,8 +247,8 @@ class CrossoverMultiple(Stochastic):
         child = inds[0].copy()
         if self.applies():
             genes = np.array([ind.genes for ind in inds])
-            child.genes = genes[self.generator.integers(len(inds), size=genes.shape[1])
-                                , np.arange(genes.shape[1])]
+            child.genes = genes[
+                self.generator.integers(len(inds), size=genes.shape[1]), np.arange(genes.shape[1])
+            ]
             child.parents = tuple(ind.uid for ind in inds)
         return child
-

@@ -162,8 +162,8 @@ class PatientPruner(_StepPruner):
 class ASHA(_StepPruner):
     """Asynchronous successive halving, in the variant that stops.
 
-    L. Li et al., "A System for Massively Parallel Hyperparameter Tuning" (2020). At the rungs, steps
-    min_resource * reduction_factor^r, an evaluation goes on if it is among the best
+    L. Li et al., "A System for Massively Parallel Hyperparameter Tuning" (2020). At the rungs,
+    steps min_resource * reduction_factor^r, an evaluation goes on if it is among the best
     1/reduction_factor of those known there.
 
     Parameters

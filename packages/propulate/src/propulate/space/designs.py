@@ -12,8 +12,8 @@ __all__ = ["KINDS", "Design"]
 
 KINDS = ("sobol", "lhs", "uniform", "grid")
 _BITS = 30
-# Degree, coefficients and initial numbers of the primitive polynomials of the first dimensions after
-# the van der Corput sequence: S. Joe and F. Y. Kuo, SIAM J. Sci. Comput. 30 (2008), table D6.
+# Degree, coefficients and initial numbers of the primitive polynomials of the first dimensions
+# after the van der Corput sequence: S. Joe and F. Y. Kuo, SIAM J. Sci. Comput. 30 (2008), table D6.
 _POLYNOMIALS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     (1, 0, (1,)),
     (2, 1, (1, 3)),
@@ -42,8 +42,8 @@ _BLOCK = 64  # points of one Latin hypercube
 class Design:
     """A sequence of points in the unit cube that covers it evenly.
 
-    The points depend on the seed and the index alone, so that workers can share one design: worker w
-    of P takes the indices w, w + P, w + 2P, ...
+    The points depend on the seed and the index alone, so that workers can share one design: worker
+    w of P takes the indices w, w + P, w + 2P, ...
 
     Parameters
     ----------
@@ -94,7 +94,8 @@ class Design:
         gray = index ^ (index >> 1)
         bits = [b for b in range(_BITS) if gray >> b & 1]
         numbers = np.bitwise_xor.reduce(self._directions[bits], axis=0) if bits else 0
-        return ((numbers ^ self._scramble) + 0.5) / (1 << _BITS)
+        scrambled: NDArray[np.float64] = ((numbers ^ self._scramble) + 0.5) / (1 << _BITS)
+        return scrambled
 
     def _latin(self, index: int) -> NDArray[np.float64]:
         block, place = divmod(index, _BLOCK)
@@ -102,7 +103,8 @@ class Design:
             rng = np.random.default_rng([self.seed, 3, block])
             order = np.argsort(rng.random((self.n, _BLOCK)), axis=1).T
             self._block = block, (order + rng.random((_BLOCK, self.n))) / _BLOCK
-        return self._block[1][place]
+        point: NDArray[np.float64] = self._block[1][place]
+        return point
 
 
 def _directions(n: int) -> NDArray[np.int64]:

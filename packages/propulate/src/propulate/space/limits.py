@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -54,9 +54,9 @@ def _parameter(name: str, limit: Any) -> Parameter:
         return limit
     if isinstance(limit, set | frozenset):
         warnings.warn(f"parameter {name!r}: a set has no order; it is sorted", stacklevel=2)
-        limit = sorted(limit, key=repr)
-    if not hasattr(limit, "__len__") or isinstance(limit, str | bytes | Mapping):
-        raise ValueError(f"expected a Parameter or a tuple, got {limit!r}")
+        return _from_values(name, sorted(limit, key=repr))
+    if isinstance(limit, str | bytes | Mapping) or not isinstance(limit, Iterable):
+        raise TypeError(f"expected a Parameter or a tuple, got {limit!r}")
     values = [value.item() if hasattr(value, "item") else value for value in limit]
     if not values:
         raise ValueError("there are no choices")
@@ -77,7 +77,9 @@ def _from_values(name: str, values: list[Any]) -> Parameter:
     if numbers and len(values) == 2:
         lo, hi = values
         if math.isfinite(lo) and math.isfinite(hi) and lo > hi:
-            warnings.warn(f"parameter {name!r}: ({lo}, {hi}) is taken as ({hi}, {lo})", stacklevel=2)
+            warnings.warn(
+                f"parameter {name!r}: ({lo}, {hi}) is taken as ({hi}, {lo})", stacklevel=2
+            )
             lo, hi = hi, lo
         return Int(lo, hi) if whole else Float(lo, hi)
     if whole:

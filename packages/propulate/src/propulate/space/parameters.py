@@ -6,6 +6,7 @@ value for a discrete one. Genes are stored, sent and written; both directions ar
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -30,7 +31,7 @@ def _range(lo: float, hi: float, *, log: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Parameter:
+class Parameter(abc.ABC):
     """Base of the kinds of parameters.
 
     Attributes
@@ -44,17 +45,17 @@ class Parameter:
     ordered: ClassVar[bool] = True  # whether neighbouring genes are alike
 
     @property
+    @abc.abstractmethod
     def n_values(self) -> int | None:
         """Number of values; None if the parameter is continuous."""
-        raise TypeError("Parameter is the base class; use Float, Int, Ordinal or Categorical")
 
+    @abc.abstractmethod
     def encode(self, value: Any) -> float:
         """The gene of a value; ValueError for a value outside the domain."""
-        raise TypeError("Parameter is the base class; use Float, Int, Ordinal or Categorical")
 
+    @abc.abstractmethod
     def decode(self, gene: float) -> Any:
         """The value of a gene."""
-        raise TypeError("Parameter is the base class; use Float, Int, Ordinal or Categorical")
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propulate.space.conditions import conditions, evaluation_order
-from propulate.space.designs import Design
 from propulate.space.description import describe, restore
+from propulate.space.designs import Design
 from propulate.space.limits import parameters_from_limits
 from propulate.space.parameters import Constant, Float, Int, Parameter
 
@@ -80,10 +80,7 @@ class SearchSpace:
         self._any_log = bool(self._log.any())
         self._discrete = self.counts > 0
         self._any_discrete = bool(self._discrete.any())
-        self._lowest = np.array([0.0 if p.n_values else getattr(p, "lo") for p in self._genes])
-        self._highest = np.array(
-            [p.n_values - 1 if p.n_values else getattr(p, "hi") for p in self._genes], float
-        )
+        self._lowest, self._highest = np.array([_gene_bounds(p) for p in self._genes]).T
         # half a bin: what keeps a discrete coordinate off the edge of the box
         self.bins = np.where(self._discrete, 1 / np.maximum(self.counts, 1), 0.0)
 
@@ -184,7 +181,7 @@ class SearchSpace:
 
     def to_unit(self, genes: Array) -> Array:
         """Unit coordinates of genes; shape (..., n) both."""
-        t = genes + self._shift
+        t: Array = genes + self._shift
         if self._any_log:
             t[..., self._log] = np.log(t[..., self._log])
         t -= self._offset
@@ -201,7 +198,8 @@ class SearchSpace:
         if self._any_discrete:
             discrete = self._discrete
             t[..., discrete] = np.floor(t[..., discrete] + self._half[discrete])
-        return np.minimum(np.maximum(t, self._lowest), self._highest)
+        clipped: Array = np.minimum(np.maximum(t, self._lowest), self._highest)
+        return clipped
 
     def clip(self, genes: Array) -> Array:
         """The nearest legal genes; shape (..., n)."""
@@ -283,6 +281,13 @@ class SearchSpace:
     def hash(self) -> str:
         """SHA-256 of the description, the same in every process."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _gene_bounds(parameter: Parameter) -> tuple[float, float]:
+    """The least and the greatest gene."""
+    if isinstance(parameter, Float) and parameter.step is None:
+        return parameter.lo, parameter.hi
+    return 0.0, float(parameter.n_values or 1) - 1
 
 
 def _unit_columns(parameter: Parameter) -> tuple[bool, float, float, float, float]:

@@ -1,7 +1,7 @@
 """The journal: one file a worker, to which frames are only ever appended.
 
-A file starts with a line of JSON. A frame is ``u32 length | u8 kind | payload | u32 CRC-32``; what a
-killed process has half written is recognised by its checksum and cut off.
+A file starts with a line of JSON. A frame is ``u32 length | u8 kind | payload | u32 CRC-32``; what
+a killed process has half written is recognised by its checksum and cut off.
 """
 
 from __future__ import annotations
@@ -113,11 +113,7 @@ class Journal:
         if not self._waiting:
             return
         try:
-            written = os.write(self._file, self._waiting)
-            if written < len(self._waiting):
-                raise OSError("the disk took only a part")
-            if self.durability == "fsync":
-                os.fsync(self._file)
+            self._write_all()
         except OSError as error:
             if self.required:
                 raise
@@ -129,6 +125,12 @@ class Journal:
         self._intact += len(self._waiting)
         self._waiting.clear()
         self._failed_at = -60.0
+
+    def _write_all(self) -> None:
+        if os.write(self._file, self._waiting) < len(self._waiting):
+            raise OSError("the disk took only a part")
+        if self.durability == "fsync":
+            os.fsync(self._file)
 
     def _undo(self) -> None:
         """Leave no half-written frame behind."""

@@ -118,8 +118,8 @@ def get_function_search_space(
     Parameters
     ----------
     name : str
-        One of `FUNCTIONS`. ``quartic`` is noisy: the magnitude of the sum with a normal number added
-        to each term; ``quartic_noisefree`` is the sum.
+        One of `FUNCTIONS`. ``quartic`` is noisy: the magnitude of the sum with a normal number
+        added to each term; ``quartic_noisefree`` is the sum.
     n : int, optional
         Dimensions; default those of the literature. Two-dimensional formulas have only two.
     seed : int
@@ -131,7 +131,7 @@ def get_function_search_space(
         For an unknown name.
     """
     plain = name.removesuffix("_noisefree")
-    if plain not in FUNCTIONS or (plain != name and plain != "quartic"):
+    if plain not in FUNCTIONS or plain not in {name, "quartic"}:
         known = ", ".join([*FUNCTIONS, "quartic_noisefree"])
         raise ValueError(f"unknown function {name!r}; there are {known}")
     formula, dimensions, bounds, _ = FUNCTIONS[plain]
