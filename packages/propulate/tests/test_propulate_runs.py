@@ -280,14 +280,20 @@ def test_two_jobs_in_one_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_of_one_worker_continues_bit_by_bit(tmp_path: Path) -> None:
-    def search(n: int, name: str):
+    def search(name: str, callback=lambda ind: True):
         return Propulator(
-            loss, limits=LIMITS, generations=n, name=name, seed=3, checkpoint_path=tmp_path
+            loss,
+            limits=LIMITS,
+            generations=80,
+            name=name,
+            seed=3,
+            checkpoint_path=tmp_path,
+            callbacks=[callback],
         ).propulate()
 
-    whole = search(80, "whole")
-    search(50, "parts")
-    assert keys(search(80, "parts")) == keys(whole)
+    whole = search("whole")
+    assert len(search("parts", lambda ind: ind.uid.seq < 49)) == 50
+    assert keys(search("parts")) == keys(whole)
 
 
 def test_a_full_disk_does_not_end_the_search(tmp_path: Path, monkeypatch, caplog) -> None:

@@ -21,7 +21,7 @@ from propulate.space.parameters import (
 __all__ = ["parameters_from_limits"]
 
 
-def parameters_from_limits(limits: Mapping[str, Any]) -> dict[str, Parameter]:
+def parameters_from_limits(limits: Mapping[Any, Any]) -> dict[str, Parameter]:
     """The parameters that limits describe.
 
     Parameters
@@ -55,7 +55,7 @@ def _parameter(name: str, limit: Any) -> Parameter:
     if isinstance(limit, set | frozenset):
         warnings.warn(f"parameter {name!r}: a set has no order; it is sorted", stacklevel=2)
         return _from_values(name, sorted(limit, key=repr))
-    if isinstance(limit, str | bytes | Mapping) or not isinstance(limit, Iterable):
+    if not isinstance(limit, Iterable) or isinstance(limit, str | bytes | Mapping):
         raise TypeError(f"expected a Parameter or a tuple, got {limit!r}")
     values = [value.item() if hasattr(value, "item") else value for value in limit]
     if not values:
