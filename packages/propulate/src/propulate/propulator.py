@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,12 @@ from propulate.result import Result
 from propulate.session import EvaluationError, Session, TooManyFailuresError, describe
 from propulate.settings import Settings
 from propulate.space import SearchSpace
-from propulate.storage.history import History, read_history
+from propulate.storage.folder import RunFolder
+from propulate.storage.history import History
 from propulate.storage.journal import Journal
+from propulate.topology import island_sizes as sizes_of_islands
+from propulate.topology import migration_probability as checked_probability
+from propulate.topology import migration_table
 
 __all__ = ["Islands", "Propulator"]
 
@@ -94,6 +96,8 @@ class Islands:
         See `Settings`.
     """
 
+    result: Result | None = None  # of the last run
+
     def __init__(
         self,
         loss_fn: Callable[..., Any],
@@ -114,20 +118,14 @@ class Islands:
         comm: Any = None,
         **settings: Any,
     ) -> None:
-        if isinstance(rng, int):
-            settings.setdefault("seed", rng)
-        elif hasattr(rng, "getrandbits"):
-            settings.setdefault("seed", rng.getrandbits(31))
         self.loss_fn = loss_fn
         self.comm = _communicator(comm)
         self.rank, size = (0, 1) if self.comm is None else (self.comm.rank, self.comm.size)
-        if self.comm is not None and self.comm.size > 1:
-            # a seed that was drawn at random is rank 0's
-            settings["seed"] = self.comm.handle.bcast(settings.get("seed", 0))
+        settings.setdefault("seed", self._shared_seed(rng))
         self.settings = Settings(
             generations=generations, checkpoint_path=checkpoint_path, **settings
         )
-        self.sizes = _island_sizes(size, num_islands, island_sizes)
+        self.sizes = sizes_of_islands(size, num_islands, island_sizes)
         bounds = np.cumsum([0, *self.sizes])
         self.island = int(np.searchsorted(bounds, self.rank, side="right")) - 1
         self.index = self.rank - int(bounds[self.island])
@@ -141,15 +139,22 @@ class Islands:
             agree(self.comm, self.space.hash, "the search space")
         self._propagator = propagator
         self.migration = Migration(
-            _topology(migration_topology, len(self.sizes)),
-            _probability(migration_probability),
+            migration_table(migration_topology, len(self.sizes)),
+            checked_probability(migration_probability),
             pollination,
             emigration_propagator,
             immigration_propagator,
         )
         self._pruner = surrogate_factory() if surrogate_factory is not None else None
-        self.result: Result | None = None
-        self._lock = -1
+        folder = self.settings.folder
+        self._folder = None if folder is None else RunFolder(folder, self.settings.resume)
+
+    def _shared_seed(self, rng: Any) -> int:
+        """A seed from what the user gave, rank 0's on all."""
+        seed = int(rng) if isinstance(rng, int) else 0
+        if hasattr(rng, "getrandbits"):
+            seed = rng.getrandbits(31)
+        return seed if self.comm is None else int(self.comm.handle.bcast(seed))
 
     # ------------------------------------------------------------------ one run
 
@@ -191,7 +196,8 @@ class Islands:
         transport.drain()
         session.finish()
         budget.free()
-        self._unlock()
+        if self._folder is not None:
+            self._folder.close()
         self._raise_together(session.error)
         return self._collect(worker, session, reason)
 
@@ -207,49 +213,7 @@ class Islands:
         return shared
 
     def _open(self) -> History:
-        folder, settings = self.settings.folder, self.settings
-        if folder is None:
-            return History()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(folder / "lock", os.O_CREAT | os.O_WRONLY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._unlock()
-            raise RuntimeError(
-                f"another job is searching in {folder}; give this one another name= or "
-                "checkpoint_path="
-            ) from None
-        try:
-            if settings.resume == "never":
-                _set_aside(folder)
-            history = read_history(folder)
-            self._check_header(history)
-        except BaseException:
-            self._unlock()
-            raise
-        return history
-
-    def _check_header(self, history: History) -> None:
-        header, settings = history.header, self.settings
-        if not header:
-            if settings.resume == "must":
-                raise FileNotFoundError(f"there is no run to continue in {settings.folder}")
-            return
-        mine = self._header()
-        for key in ("space", "signs", "problem_id"):
-            if header[key] != mine[key]:
-                raise ValueError(
-                    f"the run in {settings.folder} has another {key}; choose another name=, or "
-                    f"resume='never':\n  there: {header[key]}\n  here:  {mine[key]}"
-                )
-        if header["loss_fn"] != mine["loss_fn"]:
-            logger.warning(
-                "the run in %s was made with %s, it goes on with %s",
-                settings.folder,
-                header["loss_fn"],
-                mine["loss_fn"],
-            )
+        return History() if self._folder is None else self._folder.open(self._header())
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -259,11 +223,6 @@ class Islands:
             "problem_id": self.settings.problem_id,
             "loss_fn": describe(self.loss_fn),
         }
-
-    def _unlock(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
 
     def _worker(self, history: History) -> tuple[Worker, Journal | None]:
         settings = self.settings
@@ -436,41 +395,3 @@ class Propulator(Islands):
             comm=comm or island_comm or propulate_comm,
             **settings,
         )
-
-
-def _island_sizes(workers: int, num_islands: int, sizes: Sequence[int] | None) -> tuple[int, ...]:
-    if sizes is not None:
-        if sum(sizes) != workers or min(sizes) < 1:
-            raise ValueError(
-                f"island_sizes {tuple(sizes)} must be positive and add up to {workers} workers"
-            )
-        return tuple(int(size) for size in sizes)
-    if not 1 <= num_islands <= workers:
-        raise ValueError(f"{num_islands} islands need as many workers, there are {workers}")
-    share, rest = divmod(workers, num_islands)
-    return tuple(share + (island < rest) for island in range(num_islands))
-
-
-def _topology(topology: Any, n: int) -> list[list[int]]:
-    if topology is None:
-        topology = np.ones((n, n), int) - np.eye(n, dtype=int)
-    table = np.asarray(topology)
-    if table.shape != (n, n):
-        raise ValueError(f"migration_topology must have shape ({n}, {n}), got {table.shape}")
-    if (table < 0).any() or table.diagonal().any():
-        raise ValueError("migration_topology must be non-negative, with a diagonal of zeros")
-    return [[int(k) for k in row] for row in table]
-
-
-def _probability(probability: float) -> float:
-    if not 0 <= probability <= 1:
-        raise ValueError(f"migration_probability must be in [0, 1], got {probability}")
-    return probability
-
-
-def _set_aside(folder: Path) -> None:
-    """Keep the files of an earlier run under another name."""
-    journal = folder / "journal"
-    if journal.exists():
-        number = sum(1 for _ in folder.glob("journal-*"))
-        journal.rename(folder / f"journal-{number}")
