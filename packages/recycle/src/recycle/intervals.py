@@ -1,0 +1,91 @@
+"""Intervals that cover what they say: quantiles of held-out errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recycle.windows import Array
+
+__all__ = ["Conformal", "check_quantiles", "fit_conformal"]
+
+
+@dataclass(frozen=True)
+class Conformal:
+    """Quantiles of relative errors, for each cycle of the horizon.
+
+    An error is relative to the window's own recent errors, so that widths follow volatility.
+
+    Attributes
+    ----------
+    scores : list of (m,) arrays, one for each cycle
+        Ascending: (truth - forecast) / scale on held-out windows.
+    period : int
+    """
+
+    scores: tuple[Array, ...]
+    period: int
+
+    def offsets(self, levels: Sequence[float]) -> Array:
+        """Relative offsets of quantiles: ``(n_levels, n_cycles)``.
+
+        The rank is that of split conformal prediction, ceil((n + 1)·α) of n for the upper half,
+        and its mirror image for the lower half.
+        """
+        found = np.zeros((len(levels), len(self.scores)))
+        for column, scores in enumerate(self.scores):
+            n = len(scores)
+            if n == 0:
+                continue
+            for row, level in enumerate(levels):
+                upper = max(level, 1 - level)
+                rank = min(max(int(np.ceil((n + 1) * upper)), 1), n) - 1
+                found[row, column] = scores[rank if level >= 0.5 else n - 1 - rank]
+                if level == 0.5:
+                    found[row, column] = np.median(scores)
+        return found
+
+    def quantiles(self, forecast: Array, scale: Array, levels: Sequence[float]) -> Array:
+        """Quantiles around forecasts: ``(n, H), (n,) -> (n_levels, n, H)``, in order."""
+        offsets = np.repeat(self.offsets(levels), self.period, axis=1)[:, : forecast.shape[1]]
+        found = forecast + offsets[:, None, :] * scale[:, None]
+        return np.asarray(np.sort(found, axis=0))
+
+
+def fit_conformal(errors: Array, scale: Array, period: int, keep: int = 20_000) -> Conformal:
+    """Collect relative errors of held-out windows.
+
+    Parameters
+    ----------
+    errors : (n, H)
+        Forecast minus truth, NaN where unknown.
+    scale : (n,)
+        Recent errors of each window, positive.
+    period : int
+    keep : int
+        Scores that are kept for each cycle, evenly taken from all.
+    """
+    scores = []
+    for start in range(0, errors.shape[1], period):
+        part = -errors[:, start : start + period] / scale[:, None]
+        known = np.sort(part[np.isfinite(part)])
+        if len(known) > keep:
+            known = known[np.linspace(0, len(known) - 1, keep).round().astype(int)]
+        scores.append(known)
+    return Conformal(tuple(scores), period)
+
+
+def check_quantiles(levels: Sequence[float]) -> tuple[float, ...]:
+    """Ascending levels.
+
+    Raises
+    ------
+    ValueError
+        Unless they are distinct, and between 0 and 1.
+    """
+    ordered = tuple(sorted(float(level) for level in levels))
+    if len(set(ordered)) != len(ordered) or not all(0 < level < 1 for level in ordered):
+        raise ValueError(f"Quantiles must be distinct and between 0 and 1, not {tuple(levels)}")
+    return ordered

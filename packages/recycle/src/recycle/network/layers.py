@@ -1,0 +1,132 @@
+"""The networks: tokens of histories and of first forecasts in, better forecasts out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from recycle.network.config import NetworkConfig
+
+__all__ = ["ReCycleNet"]
+
+
+class ReCycleNet(nn.Module):
+    """Corrects a base forecast, one token for each cycle.
+
+    The last layer starts at zero, so that an untrained network returns the base forecast. The
+    exception is the paper's network, which starts as torch initialises it.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    period : int
+        Values of a token.
+    n_history, n_future : int
+        Tokens of history and of the forecast.
+    n_features : int
+        Calendar numbers of a token.
+    """
+
+    def __init__(
+        self, config: NetworkConfig, period: int, n_history: int, n_future: int, n_features: int
+    ) -> None:
+        super().__init__()
+        self.config, self.period = config, period
+        self.n_history, self.n_future, self.n_features = n_history, n_future, n_features
+        body = _Perceptron if config.kind == "mlp" else _Transformer
+        self.body = body(config, period, n_history, n_future, n_features)
+
+    def forward(self, e: Tensor, d: Tensor, calendar_e: Tensor, calendar_d: Tensor) -> Tensor:
+        """Correct.
+
+        Parameters
+        ----------
+        e : (n, n_history, period)
+            Histories: residuals of the profile, centred.
+        d : (n, n_future, period)
+            Base forecasts, centred likewise.
+        calendar_e, calendar_d : (n, n_history, g) and (n, n_future, g)
+
+        Returns
+        -------
+        (n, n_future, period)
+        """
+        correction: Tensor = self.body(torch.cat([e, calendar_e], 2), torch.cat([d, calendar_d], 2))
+        return d + correction
+
+
+class _Transformer(nn.Module):
+    def __init__(
+        self, config: NetworkConfig, period: int, n_history: int, n_future: int, n_features: int
+    ) -> None:
+        super().__init__()
+        width, paper = config.d_model, config.kind == "paper"
+        token = period + n_features
+        same = paper and token == width  # the original leaves the embedding out then
+        self.embed_e = nn.Identity() if same else nn.Linear(token, width)
+        self.embed_d = nn.Identity() if same else nn.Linear(token, width)
+        self.drop = nn.Dropout(config.dropout)
+        self.position_e = self.position_d = None
+        if not paper:
+            self.position_e = nn.Parameter(0.02 * torch.randn(n_history, width))
+            self.position_d = nn.Parameter(0.02 * torch.randn(n_future, width))
+        shape = (width, config.n_heads, config.d_ff, 0.0)
+        activation = "relu" if paper else "gelu"
+        options = {"batch_first": True, "norm_first": not paper}
+        self.encoder = nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(*shape, activation, **options),
+            config.encoder_layers,
+            nn.LayerNorm(width),
+            enable_nested_tensor=False,
+        )
+        self.decoder = None
+        if config.decoder_layers:
+            layer = nn.TransformerDecoderLayer(*shape, activation, **options)
+            self.decoder = nn.TransformerDecoder(layer, config.decoder_layers, nn.LayerNorm(width))
+        self.read = nn.Linear(width, period)
+        if paper:
+            for weights in (*self.encoder.parameters(), *self.decoder_parameters()):
+                if weights.dim() > 1:
+                    nn.init.xavier_uniform_(weights)
+        else:
+            nn.init.zeros_(self.read.weight)
+            nn.init.zeros_(self.read.bias)
+
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        return [] if self.decoder is None else list(self.decoder.parameters())
+
+    def forward(self, e: Tensor, d: Tensor) -> Tensor:
+        tokens_e, tokens_d = self.drop(self.embed_e(e)), self.drop(self.embed_d(d))
+        if self.position_e is not None and self.position_d is not None:
+            tokens_e, tokens_d = tokens_e + self.position_e, tokens_d + self.position_d
+        memory = self.encoder(tokens_e)
+        if self.decoder is None:
+            found = tokens_d + memory.mean(dim=1, keepdim=True)
+        else:
+            found = self.decoder(tokens_d, memory)
+        corrected: Tensor = self.read(found)
+        return corrected
+
+
+class _Perceptron(nn.Module):
+    def __init__(
+        self, config: NetworkConfig, period: int, n_history: int, n_future: int, n_features: int
+    ) -> None:
+        super().__init__()
+        tokens = n_history + n_future
+        self.shape = (n_future, period)
+        self.layers = nn.Sequential(
+            nn.Linear(tokens * (period + n_features), config.d_ff),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.d_ff, n_future * period),
+        )
+        read = self.layers[-1]
+        assert isinstance(read, nn.Linear)
+        nn.init.zeros_(read.weight)
+        nn.init.zeros_(read.bias)
+
+    def forward(self, e: Tensor, d: Tensor) -> Tensor:
+        flat = torch.cat([e.flatten(1), d.flatten(1)], dim=1)
+        found: Tensor = self.layers(flat).unflatten(1, self.shape)
+        return found

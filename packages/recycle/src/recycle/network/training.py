@@ -1,0 +1,256 @@
+"""Training with early stopping, on one process or data-parallel over ranks."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recycle.network.batches import Batch, TokenSource
+from recycle.network.config import NetworkConfig
+from recycle.network.layers import ReCycleNet
+from recycle.teams import Team
+from recycle.windows import Array
+
+__all__ = ["TrainedNetwork", "train_network"]
+
+logger = logging.getLogger(__name__)
+Pairs = tuple[Array, Array]
+Callback = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network with its best weights.
+
+    Attributes
+    ----------
+    module : ReCycleNet
+    history : tuple of dict
+        Epoch, losses, rate and seconds of each epoch.
+    interrupted : bool
+        Whether the user stopped it, or the loss was no longer finite.
+    """
+
+    module: ReCycleNet
+    history: tuple[dict[str, float], ...] = ()
+    interrupted: bool = False
+
+    @torch.no_grad()
+    def predict(self, source: TokenSource, series: Array, origins: Array) -> Array:
+        """Forecasts of windows: ``(n, H)``, scaled as the data are."""
+        self.module.eval()
+        found = []
+        for start in range(0, len(series), 1024):
+            rows = slice(start, start + 1024)
+            batch = source.batch(series[rows], origins[rows])
+            out = self.module(batch.e, batch.d, batch.calendar_e, batch.calendar_d) + batch.level
+            found.append(out.flatten(1).to(torch.float32).numpy())
+        return np.concatenate(found)
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights in all."""
+        return sum(weights.numel() for weights in self.module.parameters())
+
+
+def train_network(
+    source: TokenSource,
+    config: NetworkConfig,
+    train: Pairs,
+    validation: Pairs,
+    team: Team,
+    callbacks: Sequence[Callback] = (),
+) -> TrainedNetwork:
+    """Train on windows until the validation loss no longer falls. Collective over the team.
+
+    Every rank draws the same batches and takes every size-th window of each; gradients are summed
+    over the ranks before each step. Weights start the same, and stay the same.
+
+    Parameters
+    ----------
+    source : TokenSource
+        With dtype float64 if several ranks shall agree to rounding.
+    train, validation : pairs of arrays
+        Series and origins of the windows.
+    team : Team
+    callbacks : callables
+        Called after each epoch with its row of the history.
+    """
+    if team.size > 1 and config.dropout:
+        raise ValueError("Training on several ranks needs dropout=0: its draws differ with them")
+    if team.size > 1:
+        config = replace(config, time_budget=float("inf"))  # clocks of ranks differ
+    torch.manual_seed(config.seed)
+    data = source.windows.data.calendar
+    module = ReCycleNet(
+        config, data.period, source.n_history, source.n_future, data.features.shape[2]
+    ).to(source.dtype)
+    run = _Training(source, config, module, train, validation, team)
+    rows: list[dict[str, float]] = []
+    interrupted = False
+    try:
+        for epoch in range(config.epochs):
+            row = run.epoch(epoch)
+            rows.append(row)
+            logger.info(
+                "epoch %d: train %.5f, validation %.5f", epoch, row["train_loss"], row["val_loss"]
+            )
+            for callback in callbacks:
+                callback(row)
+            interrupted = not np.isfinite(row["val_loss"])
+            if interrupted:
+                logger.warning("The loss is no longer finite; the best weights are kept")
+            if interrupted or run.finished(len(rows)):
+                break
+    except KeyboardInterrupt:
+        if team.size > 1:
+            raise
+        interrupted = True
+        logger.warning("Interrupted; the best weights are kept")
+    module.load_state_dict(run.best)
+    module.eval()
+    return TrainedNetwork(module, tuple(rows), interrupted)
+
+
+class _Training:
+    def __init__(
+        self,
+        source: TokenSource,
+        config: NetworkConfig,
+        module: ReCycleNet,
+        train: Pairs,
+        validation: Pairs,
+        team: Team,
+    ) -> None:
+        self.source, self.config, self.module, self.team = source, config, module, team
+        self.train = train
+        self.held_out = [
+            source.batch(validation[0][rows], validation[1][rows])
+            for rows in np.array_split(np.arange(len(validation[0])), 4)[:]
+            if len(rows)
+        ]
+        self.random = np.random.default_rng(config.seed)
+        self.optimizer = _optimizer(module, config)
+        per_epoch = min(config.windows_per_epoch, len(train[0]))
+        steps = config.epochs * -(-per_epoch // config.batch)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _rates(config, steps))
+        self.best = copy.deepcopy(module.state_dict())
+        self.best_loss, self.best_epoch = self._validate(), -1
+        self.started = time.perf_counter()
+
+    def epoch(self, number: int) -> dict[str, float]:
+        start, config = time.perf_counter(), self.config
+        order = self.random.permutation(len(self.train[0]))[: config.windows_per_epoch]
+        mine = [
+            order[first : first + config.batch][self.team.rank :: self.team.size]
+            for first in range(0, len(order), config.batch)
+        ]
+        whole = np.concatenate(mine)
+        batch = self.source.batch(self.train[0][whole], self.train[1][whole])
+        self.module.train()
+        total = np.zeros(2)
+        position = 0
+        for part in mine:
+            total += self._step(batch.rows(slice(position, position + len(part))))
+            position += len(part)
+        total = self.team.allreduce(total)
+        loss = self._validate()
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, number
+            self.best = copy.deepcopy(self.module.state_dict())  # a copy: training goes on
+        return {
+            "epoch": float(number),
+            "train_loss": float(total[0] / max(total[1], 1.0)),
+            "val_loss": loss,
+            "rate": float(self.optimizer.param_groups[0]["lr"]),
+            "seconds": time.perf_counter() - start,
+        }
+
+    def finished(self, epochs: int) -> bool:
+        elapsed = time.perf_counter() - self.started
+        out_of_time = elapsed * (epochs + 1) / epochs > self.config.time_budget
+        return out_of_time or epochs - 1 - self.best_epoch >= self.config.patience
+
+    def _step(self, batch: Batch) -> Array:
+        self.optimizer.zero_grad(set_to_none=False)
+        summed, count = self._loss(batch) if len(batch) else (None, 0.0)
+        if summed is not None:
+            summed.backward()
+        weights = [w for w in self.module.parameters() if w.grad is not None or len(batch) == 0]
+        sizes = float(count)
+        if self.team.size > 1:
+            weights = list(self.module.parameters())
+            flat = torch.cat([_gradient(w).flatten() for w in weights] + [torch.tensor([count])])
+            flat = torch.from_numpy(self.team.allreduce(flat.numpy().astype(np.float64)))
+            sizes, position = float(flat[-1]), 0
+            for w in weights:
+                w.grad = flat[position : position + w.numel()].view_as(w).to(w.dtype)
+                position += w.numel()
+        for w in weights:
+            assert w.grad is not None
+            w.grad /= max(sizes, 1.0)
+        if np.isfinite(self.config.clip):
+            nn.utils.clip_grad_norm_(weights, self.config.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        return np.array([float(summed.detach()) if summed is not None else 0.0, float(count)])
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, float]:
+        """Sum of losses and number of known values."""
+        out = self.module(batch.e, batch.d, batch.calendar_e, batch.calendar_d)
+        known = torch.isfinite(batch.target)
+        difference = torch.where(known, out - batch.target.nan_to_num(), 0.0)
+        kinds = {"mae": torch.abs, "mse": torch.square, "huber": _huber}
+        return kinds[self.config.loss](difference).sum(), float(known.sum())
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        self.module.eval()
+        total = np.zeros(2)
+        for number, batch in enumerate(self.held_out):
+            if number % self.team.size == self.team.rank:
+                summed, count = self._loss(batch)
+                total += [float(summed), count]
+        total = self.team.allreduce(total)
+        return float(total[0] / max(total[1], 1.0))
+
+
+def _huber(x: Tensor) -> Tensor:
+    return nn.functional.huber_loss(x, torch.zeros_like(x), reduction="none")
+
+
+def _gradient(weights: nn.Parameter) -> Tensor:
+    return torch.zeros_like(weights) if weights.grad is None else weights.grad
+
+
+def _optimizer(module: nn.Module, config: NetworkConfig) -> torch.optim.Optimizer:
+    if config.kind == "paper":
+        return torch.optim.Adam(module.parameters(), lr=config.rate)
+    matrices = [w for w in module.parameters() if w.dim() > 1]
+    rest = [w for w in module.parameters() if w.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.rate)
+
+
+def _rates(config: NetworkConfig, steps: int) -> Callable[[int], float]:
+    """Cosine to a tenth after a twentieth of warm-up; constant for the paper's network."""
+    if config.kind == "paper":
+        return lambda step: 1.0
+    warm = max(1, steps // 20)
+
+    def rate(step: int) -> float:
+        if step < warm:
+            return (step + 1) / warm
+        return 0.55 + 0.45 * float(np.cos(np.pi * min(1.0, (step - warm) / max(1, steps - warm))))
+
+    return rate
