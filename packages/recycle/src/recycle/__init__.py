@@ -1,5 +1,28 @@
-"""ReCycle: residual cyclic transformer for long time-series forecasting."""
+"""Forecasts of cyclic time series: an explainable profile, and what can be learnt beyond it."""
 
 from recycle._version import __version__
+from recycle.calendars import Calendar
+from recycle.detection import CycleInfo, detect_cycle
+from recycle.errors import DataError, ModelFileError, NotEnoughDataError, NotFittedError
+from recycle.forecaster import ReCycleForecaster
+from recycle.panels import Panel, read_panel
+from recycle.profiles import RecentHistoricProfile
+from recycle.ridge import CycleRidge
+from recycle.windows import PrimaryCycleCompression
 
-__all__ = ["__version__"]
+__all__ = [
+    "Calendar",
+    "CycleInfo",
+    "CycleRidge",
+    "DataError",
+    "ModelFileError",
+    "NotEnoughDataError",
+    "NotFittedError",
+    "Panel",
+    "PrimaryCycleCompression",
+    "ReCycleForecaster",
+    "RecentHistoricProfile",
+    "__version__",
+    "detect_cycle",
+    "read_panel",
+]

@@ -124,7 +124,7 @@ class Calendar:
         day_off = np.array([day in free for day in around.date], dtype=bool)
         weekend = self._weekend(official)
         here = around.get_indexer(index)
-        weekday = index.weekday.to_numpy()
+        weekday = index.day_of_week.to_numpy()
         holiday = day_off[here]
         if callable(self.scheme):
             category = np.array([int(self.scheme(day)) for day in index.date], dtype=np.int64)
@@ -134,7 +134,7 @@ class Calendar:
         else:
             n_categories, rule = SCHEMES[self.scheme]
             category = rule(weekday, holiday, weekend)
-        off = day_off | np.isin(around.weekday, weekend)
+        off = day_off | np.isin(around.day_of_week, weekend)
         # the days before and after are in the union, at the places next to it
         before, after = here - 1, here + 1
         groups = {
@@ -174,9 +174,13 @@ def country_holidays(code: str, years: Iterable[int]) -> Any:
     except NotImplementedError:
         supported = holidays.list_supported_countries()
         names = supported.get(country.upper(), list(supported))
-        wanted, prefix = (part, f"{country.upper()}-") if country.upper() in supported else (
-            country,
-            "",
+        wanted, prefix = (
+            (part, f"{country.upper()}-")
+            if country.upper() in supported
+            else (
+                country,
+                "",
+            )
         )
         close = difflib.get_close_matches(wanted.upper(), [n.upper() for n in names], 3, 0.0)
         hint = ", ".join(prefix + name for name in close)
@@ -184,6 +188,6 @@ def country_holidays(code: str, years: Iterable[int]) -> Any:
 
 
 def _season(index: pd.DatetimeIndex) -> Array:
-    angle = 2 * np.pi * (index.dayofyear.to_numpy() - 1) / 365.25
+    angle = 2 * np.pi * (index.day_of_year.to_numpy() - 1) / 365.25
     waves = [function(order * angle) for order in (1, 2) for function in (np.sin, np.cos)]
     return np.stack(waves, axis=1)

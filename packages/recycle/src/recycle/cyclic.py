@@ -192,7 +192,8 @@ class Windows:
         gone = np.concatenate([[0], np.cumsum(missing)])
         share = (gone[origins] - gone[origins - lookback]) / lookback
         bad = np.concatenate([[0], np.cumsum(_in_long_gaps(missing, 2 * self.profile.period))])
-        return origins[(share <= max_missing) & (bad[origins + horizon] == bad[origins])]
+        fine = (share <= max_missing) & (bad[origins + horizon] == bad[origins])
+        return np.asarray(origins[fine])
 
 
 def _in_long_gaps(missing: Array, length: int) -> Array:

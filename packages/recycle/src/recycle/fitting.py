@@ -185,9 +185,7 @@ def _refit(model: CyclicModel, windows: Windows, span: Span, team: Team) -> Cycl
     parts = _moments_of(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
     own = [refit_ridge(*pair) for pair in zip(model.ridges, parts, strict=True)]
     total = functools.reduce(operator.add, parts)
-    return _share_ridges(
-        replace(model, pooled=refit_ridge(model.pooled, total), ridges=tuple(own))
-    )
+    return _share_ridges(replace(model, pooled=refit_ridge(model.pooled, total), ridges=tuple(own)))
 
 
 def _share_ridges(model: CyclicModel) -> CyclicModel:
@@ -195,9 +193,7 @@ def _share_ridges(model: CyclicModel) -> CyclicModel:
     if model.pooled is None:
         return model
     share = model.settings.own_share
-    return replace(
-        model, ridges=tuple(mixed(own, model.pooled, share) for own in model.ridges)
-    )
+    return replace(model, ridges=tuple(mixed(own, model.pooled, share) for own in model.ridges))
 
 
 def _pairs(
@@ -251,9 +247,7 @@ def _fit_network(
     if len(pairs[0]) < 32 or len(held_out[0]) < 4:
         logger.warning("Too few windows for a network; it is left out")
         return model
-    return replace(
-        model, network=train_network(source, config, pairs, held_out, team, callbacks)
-    )
+    return replace(model, network=train_network(source, config, pairs, held_out, team, callbacks))
 
 
 def _fit_gate(
@@ -283,16 +277,17 @@ def _fit_gate(
     if team.size > 1:
         errors, scale, sizes = shared_sum(team, errors, scale, sizes)
     span = validation[1] - validation[0]
+    eligible = _eligible(model)
     gate = fit_gate(
-        errors,
+        errors[eligible],
         series,
         windows.data.n_series,
-        model.names,
+        [model.names[row] for row in eligible],
         horizon_blocks(settings.horizon, settings.period),
         settings.gate,
         span / settings.period,
         span / settings.horizon * windows.data.n_series,
-    )
+    ).among(model.names)
     mixed_errors = np.empty(errors.shape[1:])
     for one in np.unique(series).tolist():
         rows = series == one
@@ -300,6 +295,20 @@ def _fit_gate(
     conformal = fit_conformal(mixed_errors, scale, settings.period)
     typical = (float(sizes[0].mean()), max(float(sizes[0].std()), 0.1))
     return replace(model, gate=gate, conformal=conformal, typical=typical)
+
+
+def _eligible(model: CyclicModel) -> list[int]:
+    """Candidates that may get weight.
+
+    Where there is a head, mixing in the simplest ones would follow the noise of the held-out part.
+    Without a cycle there is no profile, and the last value is the fallback.
+    """
+    names = model.names
+    if model.settings.period == 1:
+        return [row for row, name in enumerate(names) if name in {"last", "ridge"}]
+    if model.pooled is None and model.network is None:
+        return list(range(len(names)))
+    return [row for row, name in enumerate(names) if name in {"profile", "ridge", "net"}]
 
 
 def _stride(count: int, limit: int, period: int) -> int:

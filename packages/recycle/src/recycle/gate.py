@@ -37,10 +37,19 @@ class Gate:
     weights: Array
     losses: Array
 
+    def among(self, names: Sequence[str]) -> Gate:
+        """The same weights among more candidates, which get none."""
+        columns = [list(names).index(name) for name in self.names]
+        weights = np.zeros((*self.weights.shape[:2], len(names)))
+        losses = np.full((len(self.losses), len(names)), np.nan)
+        weights[:, :, columns], losses[:, columns] = self.weights, self.losses
+        return Gate(tuple(names), self.blocks, weights, losses)
+
     def steps(self, series: int, horizon: int) -> Array:
         """The weights at each step of the horizon: ``(n_candidates, horizon)``."""
         lengths = np.diff([0, *self.blocks])
-        return np.repeat(self.weights[series], lengths, axis=0)[:horizon].T
+        found: Array = np.repeat(self.weights[series], lengths, axis=0)[:horizon].T
+        return found
 
 
 def horizon_blocks(horizon: int, period: int) -> tuple[int, ...]:
@@ -68,9 +77,10 @@ def simplex_weights(products: Array) -> Array:
     count = len(products)
     scale = float(np.trace(products)) / count
     if not scale > 0:
-        return np.eye(count)[0]  # nobody errs: the simplest
+        return np.asarray(np.eye(count)[0])  # nobody errs: the simplest
     regular = products / scale + 1e-9 * np.eye(count)
-    best, best_loss = np.eye(count)[0], np.inf
+    best: Array = np.eye(count)[0]
+    best_loss = np.inf
     for size in range(1, count + 1):
         for support in itertools.combinations(range(count), size):
             solution = np.linalg.solve(regular[np.ix_(support, support)], np.ones(size))
@@ -121,7 +131,7 @@ def fit_gate(
     losses = np.full((len(blocks), count), np.nan)
     for block, (start, stop) in enumerate(itertools.pairwise(edges)):
         part = errors[:, :, start:stop]
-        known = np.isfinite(part).all(axis=0)
+        known: Array = np.asarray(np.isfinite(part).all(axis=0))
         clean = np.where(known, part, 0.0)
         size = np.maximum(known.sum(axis=1), 1)
         if not known.any():

@@ -31,7 +31,7 @@ class Conformal:
     def offsets(self, levels: Sequence[float]) -> Array:
         """Relative offsets of quantiles: ``(n_levels, n_cycles)``.
 
-        The rank is that of split conformal prediction, ceil((n + 1)·α) of n for the upper half,
+        The rank is that of split conformal prediction, ceil((n + 1) level) of n for the upper half,
         and its mirror image for the lower half.
         """
         found = np.zeros((len(levels), len(self.scores)))

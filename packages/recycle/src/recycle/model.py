@@ -16,6 +16,7 @@ from recycle.windows import Array
 
 if TYPE_CHECKING:
     from recycle.network import NetworkConfig, TrainedNetwork
+    from recycle.network.batches import TokenSource
 
 __all__ = ["HEADS", "CyclicModel", "Forecast", "Settings"]
 
@@ -167,7 +168,7 @@ class CyclicModel:
             found.append(self.network.predict(source, np.full(len(origins), series), origins))
         return np.stack(found)
 
-    def tokens(self, windows: Windows) -> object:
+    def tokens(self, windows: Windows) -> TokenSource:
         """Where the network's tokens come from."""
         from recycle.network.batches import TokenSource
 
@@ -235,9 +236,7 @@ class CyclicModel:
         assert self.gate is not None
         if series < len(self.gate.weights):
             return self.gate.steps(series, horizon)
-        mean = Gate(
-            names, self.gate.blocks, self.gate.weights.mean(axis=0)[None], self.gate.losses
-        )
+        mean = Gate(names, self.gate.blocks, self.gate.weights.mean(axis=0)[None], self.gate.losses)
         return mean.steps(0, horizon)
 
     def _strange(self, windows: Windows, series: int, origins: Array) -> Array:

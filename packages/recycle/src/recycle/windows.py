@@ -36,7 +36,7 @@ class PrimaryCycleCompression:
     period: int
 
     def fold(self, x: Array) -> Array:
-        """Cut the last axis, a multiple of the period: ``(..., n * period) -> (..., n, period)``."""
+        """Cut the last axis into cycles: ``(..., n * period) -> (..., n, period)``."""
         if x.shape[-1] % self.period:
             raise ValueError(f"{x.shape[-1]} steps are no multiple of the cycle of {self.period}")
         return x.reshape(*x.shape[:-1], -1, self.period)
@@ -48,12 +48,14 @@ class PrimaryCycleCompression:
 
 def histories(values: Array, origins: Array, length: int) -> Array:
     """The `length` steps before each origin: ``(T,), (n,) -> (n, length)``."""
-    return sliding_window_view(values, length)[np.asarray(origins) - length]
+    found: Array = sliding_window_view(values, length)[np.asarray(origins) - length]
+    return found
 
 
 def futures(values: Array, origins: Array, length: int) -> Array:
     """The `length` steps from each origin on: ``(T,), (n,) -> (n, length)``."""
-    return sliding_window_view(values, length)[np.asarray(origins)]
+    found: Array = sliding_window_view(values, length)[np.asarray(origins)]
+    return found
 
 
 def runs(origins: Array) -> list[Array]:

@@ -207,7 +207,11 @@ class _Training:
         out = self.module(batch.e, batch.d, batch.calendar_e, batch.calendar_d)
         known = torch.isfinite(batch.target)
         difference = torch.where(known, out - batch.target.nan_to_num(), 0.0)
-        kinds = {"mae": torch.abs, "mse": torch.square, "huber": _huber}
+        kinds: dict[str, Callable[[Tensor], Tensor]] = {
+            "mae": torch.abs,
+            "mse": torch.square,
+            "huber": _huber,
+        }
         return kinds[self.config.loss](difference).sum(), float(known.sum())
 
     @torch.no_grad()

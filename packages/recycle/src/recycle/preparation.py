@@ -1,0 +1,129 @@
+"""From a panel to scaled series with a calendar."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recycle.calendars import FEATURES, PAPER_FEATURES, Calendar
+from recycle.cyclic import CyclicData, StepCalendar, fill_gaps
+from recycle.detection import detect_cycle
+from recycle.panels import Panel
+from recycle.profiles import RecentHistoricProfile
+from recycle.scaling import Scaler
+from recycle.windows import Array
+
+__all__ = ["Grid", "choose_cycle", "cyclic_data"]
+
+logger = logging.getLogger(__name__)
+DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How steps become slots and days.
+
+    Attributes
+    ----------
+    period : int
+    anchor : Timestamp
+        A step at which a cycle starts, where the cycle is no day.
+    country : str, mapping or None
+    scheme : str or callable
+    paper : bool
+        Whether the networks get the original's calendar numbers.
+    """
+
+    period: int
+    anchor: pd.Timestamp
+    country: str | Mapping[Any, str] | None
+    scheme: Any
+    paper: bool = False
+
+    def calendar(self, times: pd.DatetimeIndex, step: pd.Timedelta, names: Any) -> StepCalendar:
+        """The calendar of steps, for each series."""
+        if step * self.period != DAY:
+            phase = int((times[0] - self.anchor) / step) % self.period
+            return StepCalendar.without_days(self.period, phase, len(times), len(names))
+        country = self.country
+        codes = [country.get(n) if isinstance(country, Mapping) else country for n in names]
+        regions = sorted({code or "" for code in codes})
+        midnight = times.normalize()
+        day = ((midnight - midnight[0]) // DAY).to_numpy()
+        days = pd.date_range(midnight[0], periods=int(day[-1]) + 1, freq="D")
+        features = PAPER_FEATURES if self.paper else FEATURES
+        tables = [
+            Calendar(code or None, scheme=self.scheme, features=features).table(days)
+            for code in regions
+        ]
+        return StepCalendar(
+            self.period,
+            int((times[0] - midnight[0]) / step),
+            day,
+            np.stack([table.category for table in tables]),
+            np.stack([table.features for table in tables]),
+            np.array([regions.index(code or "") for code in codes]),
+            max(table.n_categories for table in tables),
+        )
+
+
+def choose_cycle(panel: Panel, cycle: int | str | None) -> tuple[int | None, int]:
+    """The primary cycle and the super-cycle: as given, or as most series have it."""
+    if cycle is None:
+        return None, 1
+    week = 7 if panel.step < DAY else 1
+    if cycle != "auto":
+        if isinstance(cycle, bool) or not isinstance(cycle, int | np.integer) or cycle < 2:
+            raise ValueError(f"cycle must be 'auto', None or at least 2 steps, not {cycle!r}")
+        return int(cycle), week if panel.step * int(cycle) == DAY else 1
+    hints = [int(span // panel.step) for span in (DAY, 7 * DAY) if span >= 2 * panel.step]
+    most = max(hints, default=0) * 2 or None
+    some = panel.values.T[:16]
+    found = [detect_cycle(series, hints=hints, max_period=most) for series in some]
+    votes = [info.primary for info in found if info.primary is not None]
+    if 2 * len(votes) < len(found) or not votes:
+        logger.info("No cycle was found; forecasts start from the last value")
+        return None, 1
+    primary = max(set(votes), key=votes.count)
+    supers = [info.super for info in found if info.primary == primary]
+    chosen = max(set(supers), key=supers.count)
+    logger.info("The cycle is %d steps long, %d of them repeat", primary, chosen)
+    return primary, week if panel.step * primary == DAY else chosen
+
+
+def cyclic_data(
+    panel: Panel, grid: Grid, scaler: Scaler, k: int, horizon: int, pad: int
+) -> CyclicData:
+    """Scale, fill gaps, and look up the calendar until `horizon` after the last step.
+
+    Parameters
+    ----------
+    panel : Panel
+    grid : Grid
+    scaler : Scaler
+    k : int
+        Cycles of the profile that fills gaps.
+    horizon : int
+    pad : int
+        Missing steps to put before the first.
+    """
+    values = scaler.transform(panel.values).T
+    values = np.concatenate([np.full((len(values), pad), np.nan), values], axis=1)
+    start = panel.times[0] - pad * panel.step
+    times = pd.date_range(start, periods=values.shape[1] + horizon, freq=panel.step)
+    calendar = grid.calendar(times, panel.step, panel.names)
+    profile = RecentHistoricProfile(grid.period, calendar.n_categories, k)
+    filled = [
+        fill_gaps(series, profile.cells(calendar.categories(n), calendar.phase), profile)
+        for n, series in enumerate(values)
+    ]
+    return CyclicData(values, _stack(filled), calendar)
+
+
+def _stack(rows: list[Array]) -> Array:
+    return np.ascontiguousarray(np.stack(rows))

@@ -1,0 +1,183 @@
+"""Model files: a zip of JSON and plain arrays. Reading one never runs code."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recycle._version import __version__
+from recycle.errors import ModelFileError
+from recycle.forecaster import ReCycleForecaster
+from recycle.gate import Gate
+from recycle.intervals import Conformal
+from recycle.model import CyclicModel, Settings
+from recycle.preparation import Grid
+from recycle.profiles import RecentHistoricProfile
+from recycle.ridge import CycleRidge
+from recycle.scaling import Scaler
+from recycle.windows import Array
+
+__all__ = ["SCHEMA", "load", "save"]
+
+#: Raised when older versions can't read new files.
+SCHEMA = 1
+
+
+def save(forecaster: ReCycleForecaster, path: Path) -> None:
+    """Write a fitted forecaster, without its data.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is a function, which no file can hold.
+    """
+    model, scaler = forecaster.model_, forecaster.scaler_
+    params = forecaster.get_params()
+    if callable(params["scheme"]):
+        raise TypeError("A model whose scheme is a function cannot be saved")
+    arrays: dict[str, Array] = {"centre": scaler.centre, "scale": scaler.scale}
+    described: dict[str, Any] = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "params": {**params, "network": asdict(params["network"]) if params["network"] else None},
+        "names": list(forecaster.names_),
+        "cycle": forecaster.cycle_,
+        "horizon": forecaster.horizon_,
+        "anchor": str(forecaster.grid_.anchor),
+        "logarithm": scaler.logarithm,
+        "settings": asdict(model.settings),
+        "typical": list(model.typical),
+        "ridges": [],
+    }
+    for number, ridge in enumerate([model.pooled, *model.ridges] if model.pooled else []):
+        assert ridge is not None
+        arrays[f"ridge.{number}"] = ridge.weights
+        numbers = {f.name: getattr(ridge, f.name) for f in fields(ridge) if f.name != "weights"}
+        described["ridges"].append(numbers)
+    if model.gate is not None:
+        described["gate"] = {"names": model.gate.names, "blocks": model.gate.blocks}
+        arrays["gate.weights"], arrays["gate.losses"] = model.gate.weights, model.gate.losses
+    if model.conformal is not None:
+        described["conformal"] = len(model.conformal.scores)
+        arrays |= {f"conformal.{n}": part for n, part in enumerate(model.conformal.scores)}
+    if model.network is not None:
+        module = model.network.module
+        described["network"] = {
+            "config": asdict(module.config),
+            "shape": [module.period, module.n_history, module.n_future, module.n_features],
+            "history": list(model.network.history),
+        }
+        arrays |= {f"net.{key}": w.numpy() for key, w in module.state_dict().items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.json", json.dumps(described, indent=1, default=_plain))
+        archive.writestr("arrays.npz", buffer.getvalue())
+
+
+def load(path: Path) -> ReCycleForecaster:
+    """Read a forecaster.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, no model, or from a newer version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            described = json.loads(archive.read("model.json"))
+            stored = np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False)
+            arrays = {name: stored[name] for name in stored.files}
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ModelFileError(f"{path} is damaged, or no model of recycle: {error}") from error
+    if described["schema"] > SCHEMA:
+        raise ModelFileError(
+            f"{path} was written by recycle {described['version']}; this is {__version__}: update"
+        )
+    params = described["params"]
+    if params["network"]:
+        from recycle.network.config import NetworkConfig
+
+        params["network"] = NetworkConfig(**params["network"])
+    forecaster = ReCycleForecaster(**params)
+    forecaster.cycle_, forecaster.horizon_ = described["cycle"], described["horizon"]
+    forecaster.names_ = tuple(described["names"])
+    forecaster.scaler_ = Scaler(arrays["centre"], arrays["scale"], described["logarithm"])
+    forecaster.model_ = _model(described, arrays)
+    forecaster.grid_ = Grid(
+        forecaster.model_.settings.period,
+        pd.Timestamp(described["anchor"]),
+        forecaster.country,
+        forecaster.scheme,
+        params["head"] == "paper",
+    )
+    return forecaster
+
+
+def _model(described: dict[str, Any], arrays: dict[str, Array]) -> CyclicModel:
+    stored = described["settings"]
+    stored.pop("network")  # stored with its weights
+    stored["profile"] = RecentHistoricProfile(**stored["profile"])
+    tuples = {key: tuple(value) for key, value in stored.items() if isinstance(value, list)}
+    settings = Settings(**{**stored, **tuples})
+    ridges = [
+        CycleRidge(
+            arrays[f"ridge.{number}"],
+            numbers["beta"],
+            tuple(numbers["lookbacks"]),
+            tuple(numbers["lambdas"]),
+            numbers["loss"],
+        )
+        for number, numbers in enumerate(described["ridges"])
+    ]
+    gate = conformal = network = None
+    if "gate" in described:
+        names, blocks = described["gate"]["names"], described["gate"]["blocks"]
+        gate = Gate(tuple(names), tuple(blocks), arrays["gate.weights"], arrays["gate.losses"])
+    if "conformal" in described:
+        scores = tuple(arrays[f"conformal.{n}"] for n in range(described["conformal"]))
+        conformal = Conformal(scores, settings.period)
+    if "network" in described:
+        network = _network(described["network"], arrays)
+        settings = replace(settings, network=network.module.config)
+    return CyclicModel(
+        settings,
+        tuple(ridges[1:]),
+        network,
+        gate,
+        conformal,
+        (float(described["typical"][0]), float(described["typical"][1])),
+        ridges[0] if ridges else None,
+    )
+
+
+def _network(described: dict[str, Any], arrays: dict[str, Array]) -> Any:
+    import torch
+
+    from recycle.network import NetworkConfig, ReCycleNet, TrainedNetwork
+
+    module = ReCycleNet(NetworkConfig(**described["config"]), *described["shape"])
+    state = {
+        key.removeprefix("net."): torch.from_numpy(array)
+        for key, array in arrays.items()
+        if key.startswith("net.")
+    }
+    module = module.to(next(iter(state.values())).dtype)
+    module.load_state_dict(state)
+    module.eval()
+    return TrainedNetwork(module, tuple(described["history"]))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.integer | np.floating):
+        return value.item()
+    if isinstance(value, pd.Timestamp | pd.Timedelta):
+        return str(value)
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be saved")
