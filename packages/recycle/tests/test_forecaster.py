@@ -183,7 +183,7 @@ def test_bad_input_is_refused_with_a_remedy(fitted):
         (lambda: small(horizon="-3h").fit(y), ValueError, "horizon"),
         (lambda: small(cycle=1).fit(y), ValueError, "cycle must be"),
         (lambda: small(scaler="log").fit(y), ValueError, "scaler must be"),
-        (lambda: small().fit(y[: 24 * 6]), NotEnoughDataError, "head='profile'"),
+        (lambda: small(cycle=24).fit(y[: 24 * 6]), NotEnoughDataError, "head='profile'"),
         (lambda: small().fit(y.reset_index(drop=True)), DataError, "indexed by numbers"),
         (lambda: small().fit(y.replace(y.iloc[7], np.inf)), DataError, "infinite"),
         (lambda: fitted.predict(horizon=999), ValueError, "forecasts 48 steps"),

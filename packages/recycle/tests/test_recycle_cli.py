@@ -8,7 +8,7 @@ from recycle import __main__ as cli
 from recycle import metrics
 
 
-def run(monkeypatch, *arguments):
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
     monkeypatch.setattr(sys, "argv", ["recycle", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -59,10 +59,11 @@ def detect_cycle(
         rest = x - _moving_mean(x, width)
         spread = np.median(np.abs(rest)) * 1.4826 or rest.std()
         r = _autocorrelation(np.clip(rest, -5 * spread, 5 * spread), limit + 1)
+        comb = _with_multiples(r)
         peaks = [
             lag
             for lag in range(2, min(limit, width // 2))
-            if r[lag] >= max(threshold, r[lag - 1], r[lag + 1]) and _is_repeated(x, lag)
+            if comb[lag] >= max(threshold, comb[lag - 1], comb[lag + 1]) and _is_repeated(x, lag)
         ]
         if peaks:
             break
@@ -72,7 +73,7 @@ def detect_cycle(
     primary = next(lag for lag in peaks if r[lag] >= 0.7 * best)
     for hint in sorted(hints, reverse=True):
         near = [lag for lag in peaks if abs(lag - hint) <= max(1, 0.02 * hint)]
-        if hint < len(r) and near and r[hint] >= 0.7 * best:
+        if hint < len(r) and near and r[hint] >= 0.35 * best:
             primary = hint
     return CycleInfo(primary, _super_cycle(r, primary), _strength(y, primary))
 
@@ -84,6 +85,16 @@ def _autocorrelation(x: Array, lags: int) -> Array:
     spectrum = np.abs(np.fft.rfft(x, size)) ** 2
     r = np.fft.irfft(spectrum, size)[:lags] / np.arange(n, n - lags, -1)
     return np.asarray(r / r[0] if r[0] > 0 else r)
+
+
+def _with_multiples(r: Array) -> Array:
+    """Mean autocorrelation at a lag, its double and its triple, which noise moves less."""
+    lag = np.arange(len(r))
+    multiples = np.stack([lag, 2 * lag, 3 * lag])
+    inside = multiples < len(r)
+    return np.asarray(
+        np.where(inside, r[np.where(inside, multiples, 0)], 0.0).sum(0) / inside.sum(0)
+    )
 
 
 def _moving_mean(x: Array, width: int) -> Array:

@@ -1,0 +1,163 @@
+"""Accuracy on ETTh1 and ETTh2 under the fair protocol: all test windows, nothing chosen on them.
+
+``python benchmarks/recycle/ltsf.py [--quick] [--data FOLDER] [--json FILE]``. The folder holds
+ETTh1.csv and ETTh2.csv; default: the environment variable RECYCLE_DATA. Twelve months train, four
+choose, four test; values are standardised by the training months; stride 1, no window is dropped.
+Every candidate and the model come from the same run. Epochs of the network are chosen on the
+validation months; ``--head transformer`` adds it, with the mean of ``--seeds`` seeds. A check
+shuffles the test months and compares what was chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recycle.calendars import Calendar
+from recycle.cyclic import CyclicData, StepCalendar, Windows
+from recycle.fitting import fit_model
+from recycle.model import CyclicModel, Settings
+from recycle.network.config import NetworkConfig
+from recycle.profiles import RecentHistoricProfile
+
+SHA256 = {"ETTh1": "f18de3ad269cef59", "ETTh2": "a3dc2c597b9218c7"}
+TRAIN, VALIDATION, TEST = (0, 8640), (8640, 11520), (11520, 14400)
+LOOKBACKS = (168, 336, 504, 720)
+
+
+def load(folder: Path, name: str, shuffle: bool = False) -> CyclicData:
+    """The series of one data set, standardised by their training months."""
+    path = folder / f"{name}.csv"
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not found.startswith(SHA256[name]):
+        raise SystemExit(f"{path} is not the published file: its sha256 is {found}")
+    table = pd.read_csv(path, index_col=0, parse_dates=True).iloc[: TEST[1]]
+    values = table.to_numpy().copy()
+    if shuffle:
+        np.random.default_rng(0).shuffle(values[TEST[0] :])
+    first = values[slice(*TRAIN)]
+    values = ((values - first.mean(axis=0)) / first.std(axis=0)).T
+    days = pd.date_range(table.index[0], periods=len(table) // 24 + 31, freq="D")
+    known = Calendar().table(days)
+    calendar = StepCalendar(
+        24,
+        0,
+        np.arange(24 * len(days)) // 24,
+        known.category[None],
+        known.features[None],
+        np.zeros(len(values), dtype=np.int64),
+        known.n_categories,
+    )
+    return CyclicData(values, values.astype(np.float32), calendar)
+
+
+def fit(data: CyclicData, horizon: int, head: str, seed: int, refit: bool) -> CyclicModel:
+    """The settings are the package's, for all horizons and both sets."""
+    network = NetworkConfig(seed=seed) if head == "transformer" else None
+    settings = Settings(
+        horizon,
+        RecentHistoricProfile(24, data.calendar.n_categories),
+        LOOKBACKS,
+        super_cycle=7,
+        head=head,
+        network=network,
+        refit=refit,
+    )
+    return fit_model(data, settings, TRAIN, VALIDATION)
+
+
+def scores(model: CyclicModel, data: CyclicData) -> dict[str, list[float]]:
+    """Mean squared and mean absolute error over all test windows."""
+    windows = Windows(data, model.settings.profile)
+    horizon, count = model.settings.horizon, 0
+    sums: dict[str, Any] = {}
+    origins = np.arange(TEST[0], TEST[1] - horizon + 1)
+    for series in range(data.n_series):
+        for part in np.array_split(origins, 6):
+            truth = windows.target(series, part, horizon)
+            forecast = model.predict(windows, series, part)
+            named = [*zip(model.names, forecast.candidates, strict=True), ("model", forecast.point)]
+            for name, found in named:
+                error = found - truth
+                total = sums.setdefault(name, np.zeros(2))
+                total += [float((error**2).sum()), float(np.abs(error).sum())]
+            count += truth.size
+    return {name: (total / count).tolist() for name, total in sums.items()}
+
+
+def chosen(model: CyclicModel) -> dict[str, Any]:
+    """What was chosen on the validation months."""
+    assert model.pooled is not None and model.gate is not None
+    return {
+        "beta": model.pooled.beta,
+        "lambdas": list(model.pooled.lambdas),
+        "gate": model.gate.weights.tolist(),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="horizons 96 and 336")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--data", type=Path, default=os.environ.get("RECYCLE_DATA"))
+    parser.add_argument("--head", choices=["ridge", "transformer"], default="ridge")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--refit", action="store_true", help="solve again with the validation part")
+    options = parser.parse_args()
+    if options.data is None or not (Path(options.data) / "ETTh1.csv").exists():
+        print("skipped: give the folder of ETTh1.csv by --data or RECYCLE_DATA")
+        return
+    horizons = (96, 336) if options.quick else (96, 192, 336, 720)
+    seeds = options.seeds if options.head == "transformer" else 1
+    results = []
+    for name in SHA256:
+        data = load(Path(options.data), name)
+        for horizon in horizons:
+            for seed in range(seeds):
+                start = time.process_time()
+                model = fit(data, horizon, options.head, seed, options.refit)
+                seconds = time.process_time() - start
+                row = {"data": name, "horizon": horizon, "seed": seed, "cpu_s": seconds}
+                results.append(row | {"scores": scores(model, data)} | chosen(model))
+                if horizon == 96 and seed == 0:
+                    other = fit(load(Path(options.data), name, True), 96, options.head, 0, False)
+                    same = chosen(other) == chosen(model)
+                    print(f"{name}: choices do not depend on the test months: {same}")
+                    if not same:
+                        raise SystemExit("a choice depends on the test months")
+    report(results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+def report(results: list[dict[str, Any]]) -> None:
+    """A table of MSE / MAE, means over seeds, then over horizons."""
+    names = list(results[0]["scores"])
+    print(f"{'':16}{'CPU s':>8}" + "".join(f"{name:>16}" for name in names))
+    for data in SHA256:
+        rows = [r for r in results if r["data"] == data]
+        for horizon in sorted({r["horizon"] for r in rows}):
+            here = [r for r in rows if r["horizon"] == horizon]
+            line(f"{data} {horizon}", here, names)
+        line(f"{data} mean", rows, names)
+
+
+def line(label: str, rows: list[dict[str, Any]], names: list[str]) -> None:
+    """One line of the table."""
+    seconds = np.mean([r["cpu_s"] for r in rows])
+    means = [np.mean([r["scores"][name] for r in rows], axis=0) for name in names]
+    cells = "".join(f"{f'{mean[0]:.4f}/{mean[1]:.4f}':>16}" for mean in means)
+    print(f"{label:16}{seconds:8.1f}{cells}")
+
+
+if __name__ == "__main__":
+    main()
