@@ -12,12 +12,13 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from recycle.choices import choose_settings
 from recycle.cyclic import Windows
 from recycle.durations import to_steps
 from recycle.errors import NotEnoughDataError, NotFittedError
 from recycle.fitting import fit_model
 from recycle.intervals import check_quantiles
-from recycle.model import HEADS, CyclicModel, Settings
+from recycle.model import HEADS, CyclicModel
 from recycle.panels import Panel, read_panel
 from recycle.preparation import Grid, choose_cycle, cyclic_data
 from recycle.profiles import RecentHistoricProfile
@@ -28,11 +29,6 @@ from recycle.windows import Array
 __all__ = ["ReCycleForecaster"]
 
 logger = logging.getLogger(__name__)
-
-#: Cycles of the lookbacks whose ridges are averaged.
-LOOKBACK_CYCLES = (7, 14, 21, 30)
-#: Windows from which on head="auto" trains a network.
-NETWORK_WINDOWS = 1000
 
 
 class ReCycleForecaster:
@@ -179,7 +175,9 @@ class ReCycleForecaster:
         running = RecentHistoricProfile(
             period, data.calendar.n_categories, self.k, self.profile, max(super_cycle, 1)
         )
-        settings = self._settings(data.n_steps, split, whole, running, super_cycle, data.n_series)
+        settings = choose_settings(
+            self, panel.step, split, whole, running, super_cycle, data.n_series
+        )
         spans = ((0, split), (split, data.n_steps)) if split else ((0, data.n_steps), None)
         self.model_: CyclicModel = fit_model(
             data, settings, *spans, team=comm or ALONE, callbacks=callbacks
@@ -202,59 +200,6 @@ class ReCycleForecaster:
         horizon = -(-to_steps(self.horizon, period, panel.step, "horizon") // period) * period
         # short series: validation must hold some windows
         return total - max(held_out, min(horizon + 7 * period, total // 3))
-
-    def _settings(
-        self,
-        steps: int,
-        split: int,
-        horizon: int,
-        profile: RecentHistoricProfile,
-        super_cycle: int,
-        n_series: int,
-    ) -> Settings:
-        period = profile.period
-        head = self.head
-        room = (split - horizon) // 2
-        if self.history == "auto":
-            sizes = [cycles * period for cycles in LOOKBACK_CYCLES]
-            sizes = [32, 64, 128] if period == 1 else sizes
-            lookbacks = tuple(size for size in sizes if size <= room)
-        else:
-            lookbacks = (to_steps(self.history, period, pd.Timedelta(hours=1), "history"),)
-        too_short = not lookbacks or max(lookbacks) + horizon > split
-        if head not in {"auto", "profile"} and too_short:
-            needed = 2 * (7 * period + horizon)
-            raise NotEnoughDataError(
-                f"head={head!r} needs about {needed} steps for training, there are "
-                f"{max(split, 0)}; use head='profile'"
-            )
-        if head == "auto":
-            head = "transformer" if period > 1 else "ridge"
-            if (split - horizon - 21 * period) * n_series < NETWORK_WINDOWS:
-                head = "ridge"
-            if too_short:
-                logger.warning("%d steps are too few for a head; the profile is used alone", steps)
-                head = "profile"
-        network = None
-        if head in {"transformer", "mlp", "paper"}:
-            network = self._network(head, (split - horizon) // (2 * period))
-        return Settings(
-            horizon,
-            profile,
-            lookbacks or (period,),
-            super_cycle=super_cycle,
-            head=head,
-            network=network,
-            gate=self.gate,
-            refit=self.refit,
-        )
-
-    def _network(self, head: str, most_cycles: int) -> Any:
-        from recycle.network.config import PAPER, NetworkConfig
-
-        base = PAPER if head == "paper" else NetworkConfig(kind=head)
-        config = self.network or replace(base, seed=self.seed)
-        return replace(config, kind=head, history=max(1, min(config.history, most_cycles)))
 
     # ------------------------------------------------------------ forecasting
 
