@@ -80,9 +80,9 @@ def _scaled(x: DNDarray, n: int, norm: str, inverse: bool) -> DNDarray:
 def _gathered(x: DNDarray, n: int, norm: str, kind: Kind, inverse: bool) -> DNDarray:
     whole = replicated(x)
     if kind == "r2c":
-        found = real_spectrum(whole, 0, norm)
+        found = real_spectrum(whole, (0,), norm)
     elif kind == "c2r":
-        found = real_signal(whole, n, 0, norm)
+        found = real_signal(whole, n, (0,), norm)
     else:
         found = complex_transform(whole, (0,), norm, inverse=inverse)
     layout = canonical_layout(tuple(found.shape), 0, x.comm.size)

@@ -22,21 +22,23 @@ def complex_transform(
     return transformed
 
 
-def real_spectrum(local: torch.Tensor, axis: int, norm: str) -> torch.Tensor:
-    """Real to complex: ``n // 2 + 1`` numbers of ``n``."""
+def real_spectrum(local: torch.Tensor, axes: Sequence[int], norm: str) -> torch.Tensor:
+    """Real to complex: ``n // 2 + 1`` numbers of ``n`` along the last of the axes."""
+    axis = axes[-1]
     if local.numel() == 0:
         return local.new_empty(
             _resized(local, axis, local.shape[axis] // 2 + 1), dtype=local.dtype.to_complex()
         )
-    spectrum: torch.Tensor = torch.fft.rfft(local, dim=axis, norm=norm)
+    spectrum: torch.Tensor = torch.fft.rfftn(local, dim=tuple(axes), norm=norm)
     return spectrum
 
 
-def real_signal(local: torch.Tensor, n: int, axis: int, norm: str) -> torch.Tensor:
-    """Complex to real: ``n`` numbers of ``n // 2 + 1``."""
+def real_signal(local: torch.Tensor, n: int, axes: Sequence[int], norm: str) -> torch.Tensor:
+    """Complex to real: ``n`` numbers of ``n // 2 + 1`` along the last of the axes."""
     if local.numel() == 0:
-        return local.new_empty(_resized(local, axis, n), dtype=local.dtype.to_real())
-    signal: torch.Tensor = torch.fft.irfft(local, n=n, dim=axis, norm=norm)
+        return local.new_empty(_resized(local, axes[-1], n), dtype=local.dtype.to_real())
+    extents = [*(local.shape[axis] for axis in axes[:-1]), n]
+    signal: torch.Tensor = torch.fft.irfftn(local, s=extents, dim=tuple(axes), norm=norm)
     return signal
 
 

@@ -131,16 +131,16 @@ def _local(
     x: DNDarray, step: Transform, last: int, norm: Norm, kind: Kind, inverse: bool
 ) -> DNDarray:
     """Transform axes that each rank has whole. Local."""
-    local, layout = x.larray, x.layout
-    complex_axes = tuple(axis for axis in step.axes if axis != step.real)
-    if step.real is not None and kind == "r2c":
-        local = real_spectrum(local, step.real, norm)
-        layout = _with_extent(layout, step.real, last // 2 + 1)
-    if complex_axes:
-        local = complex_transform(local, complex_axes, norm, inverse=inverse)
-    if step.real is not None and kind == "c2r":
-        local = real_signal(local, last, step.real, norm)
-        layout = _with_extent(layout, step.real, last)
+    if step.real is None:
+        local = complex_transform(x.larray, step.axes, norm, inverse=inverse)
+        return wrap(local, x.layout, x.comm)
+    axes = (*(axis for axis in step.axes if axis != step.real), step.real)
+    if kind == "r2c":
+        local = real_spectrum(x.larray, axes, norm)
+        layout = _with_extent(x.layout, step.real, last // 2 + 1)
+    else:
+        local = real_signal(x.larray, last, axes, norm)
+        layout = _with_extent(x.layout, step.real, last)
     return wrap(local, layout, x.comm)
 
 
