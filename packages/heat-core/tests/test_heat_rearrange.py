@@ -224,3 +224,13 @@ def test_splits(every_layout: Any, check: Any) -> None:
         ht.split(ht.zeros(5, split=0), 2)
     with pytest.raises(ValueError, match="axes"):
         ht.vsplit(ht.zeros(4, split=0), 2)
+
+
+@pytest.mark.parallel([1, 2, 3])
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_wide_unsigned_types_are_moved(dtype: str, every_layout: Any, check: Any) -> None:
+    a = np.arange(12, dtype=dtype).reshape(4, 3)
+    for x in every_layout(a):
+        check(ht.flip(x), a[::-1, ::-1])
+        check(ht.repeat(x, 2, axis=0), np.repeat(a, 2, axis=0))
+        check(ht.repeat(x, ht.array([2, 0, 1]), axis=1), np.repeat(a, [2, 0, 1], axis=1))

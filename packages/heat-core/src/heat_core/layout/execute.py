@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from heat_core.dtypes.unsigned import signed_view
 from heat_core.layout.layout import Layout
 from heat_core.layout.plans import Plan, mirror_plan, redistribution_plan, resplit_plan
 from heat_core.layout.segments import Part, Segment, assembly_plan, intervals_plan
@@ -65,16 +66,16 @@ def relayout(
 def mirror(comm: Communicator, local: torch.Tensor, source: Layout, target: Layout) -> torch.Tensor:
     """The local tensor of the array reversed along its split axis. Collective."""
     assert source.split is not None
-    reversed_local = local.flip(source.split)
+    reversed_local = flip(local, source.split)
     if comm.size == 1:
         return reversed_local
     out = torch.empty(target.lshape(comm.rank), dtype=local.dtype, device=local.device)
     return execute(comm, mirror_plan(source, target, comm.rank), reversed_local, out)
 
 
-def flip(local: torch.Tensor, axis: int) -> torch.Tensor:
-    """The local tensor reversed along an axis."""
-    return local.flip(axis)
+def flip(local: torch.Tensor, *axes: int) -> torch.Tensor:
+    """The local tensor reversed along some axes."""
+    return signed_view(local).flip(axes).view(local.dtype)
 
 
 def assemble(
@@ -113,7 +114,7 @@ def assemble(
 def _given(local: torch.Tensor, part: Part, axis: int) -> torch.Tensor:
     block = local[part.block]
     if part.step == -1:
-        return block.flip(axis)
+        return flip(block, axis)
     if part.step == 0:
         return block.expand(*block.shape[:axis], part.extent, *block.shape[axis + 1 :])
     return block

@@ -136,6 +136,7 @@ def eye(
     layout, comm, _, where = placed((rows, columns), split, device, comm)
     row = _indices(layout, 0, comm, where)
     column = _indices(layout, 1, comm, where)
+    k = max(-rows, min(columns, k))  # beyond the matrix all diagonals are alike
     chosen = default_float() if dtype is None else canonical_heat_type(dtype)
     return wrap((row[:, None] + k == column).to(chosen.torch), layout, comm)
 

@@ -12,6 +12,7 @@ import torch
 from heat_core.array.axes import normalize_axes, normalize_axis
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
+from heat_core.dtypes.unsigned import signed_view
 from heat_core.layout import Layout, Segment, canonical_layout
 from heat_core.layout.execute import assemble, mirror
 from heat_core.ops.reshape import ravel, reshape
@@ -46,7 +47,7 @@ def flip(m: DNDarray, axis: int | Sequence[int] | None = None) -> DNDarray:
     axes = normalize_axes(axis, m.ndim)
     local, layout = m.larray, m.layout
     if others := [item for item in axes if item != layout.split]:
-        local = local.flip(others)
+        local = signed_view(local).flip(others).view(local.dtype)
     if layout.split in axes:
         layout = layout if layout.is_balanced else layout.mirrored()
         local = mirror(m.comm, local, m.layout, layout)

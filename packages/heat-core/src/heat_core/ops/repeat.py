@@ -11,6 +11,7 @@ from heat_core.array.axes import normalize_axis
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.dispatch.operands import as_tensor
+from heat_core.dtypes.unsigned import signed_view
 from heat_core.layout import Layout, canonical_layout
 from heat_core.layout.execute import relayout
 from heat_core.ops.reshape import ravel
@@ -60,12 +61,16 @@ def repeat(a: DNDarray, repeats: Any, axis: int | None = None) -> DNDarray:
     return _repeat_each(a, repeats, axis)
 
 
+def _repeated(local: torch.Tensor, times: torch.Tensor | int, axis: int) -> torch.Tensor:
+    return signed_view(local).repeat_interleave(times, axis).view(local.dtype)
+
+
 def _repeat_evenly(a: DNDarray, times: int, axis: int) -> DNDarray:
     if times < 0:
         raise ValueError(f"elements cannot be repeated {times} times")
     # Balanced before and after, little has to move: the counts differ by a few elements.
     even = to_layout(a, a.layout.canonical()) if axis == a.split else a
-    local = even.larray.repeat_interleave(times, axis)
+    local = _repeated(even.larray, times, axis)
     shape = (*a.shape[:axis], a.shape[axis] * times, *a.shape[axis + 1 :])
     counts = even.layout.counts
     if axis == a.split and counts is not None:
@@ -85,17 +90,17 @@ def _repeat_each(a: DNDarray, repeats: DNDarray, axis: int) -> DNDarray:
     extent = sum(total for total, _ in totals)
     shape = (*a.shape[:axis], extent, *a.shape[axis + 1 :])
     if axis != a.split:
-        local = a.larray.repeat_interleave(times, axis)
+        local = _repeated(a.larray, times, axis)
         return wrap(local, Layout(shape, a.split, a.layout.counts), comm)
     layout = canonical_layout(shape, axis, comm.size)
     assert layout.counts is not None
     start = sum(total for total, _ in totals[: comm.rank])
     rows, copies, counts = copies_for_slabs(times, start, layout.counts)
     received = comm.handle.alltoall(counts)
-    sent = a.larray.movedim(axis, 0).index_select(0, rows)
+    sent = signed_view(a.larray).movedim(axis, 0).index_select(0, rows)
     elements = comm.alltoallv(sent, counts, received)
     numbers_of_copies = comm.alltoallv(copies, counts, received)
-    local = elements.repeat_interleave(numbers_of_copies, 0).movedim(0, axis)
+    local = elements.repeat_interleave(numbers_of_copies, 0).movedim(0, axis).view(a.larray.dtype)
     return wrap(local, layout, comm)
 
 
