@@ -16,6 +16,7 @@ __all__ = ["cdist", "manhattan", "pair_of", "quadratic", "rbf"]
 
 Kernel = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
+_BLOCK_ROWS = 128
 _BLOCK_ELEMENTS = 1 << 18  # of a table, so that a block of it stays in the cache
 
 
@@ -120,6 +121,15 @@ def pair_of(X: DNDarray, Y: DNDarray | None) -> tuple[Samples, Samples]:
     )
 
 
+def _fill_symmetric(tile: torch.Tensor, rows: torch.Tensor, kernel: Kernel) -> None:
+    """The distances of rows to each other: computed above the diagonal, copied below."""
+    for top in range(0, len(rows), _BLOCK_ROWS):
+        end = min(top + _BLOCK_ROWS, len(rows))
+        block = kernel(rows[top:end], rows[top:])
+        tile[top:end, top:] = block
+        tile[end:, top:end] = block[:, end - top :].T
+
+
 def _table(
     X: DNDarray, Y: DNDarray | None, kernel: Kernel, *, is_zero_on_diagonal: bool
 ) -> DNDarray:
@@ -133,10 +143,14 @@ def _table(
         slabs = travelling(second)  # type: ignore[assignment]
     table = first.local.new_empty(layout.lshape(first.comm.rank))
     for start, slab in slabs:
+        tile = table[:, start : start + len(slab)]
+        if Y is None and start == first.offset:
+            _fill_symmetric(tile, slab, kernel)
+            continue
         rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
         for top in range(0, len(table), rows):
             block = slice(top, top + rows)
-            table[block, start : start + len(slab)] = kernel(first.local[block], slab)
+            tile[block] = kernel(first.local[block], slab)
     if Y is None and is_zero_on_diagonal:
         own = torch.arange(len(table))
         table[own, own + first.offset] = 0
