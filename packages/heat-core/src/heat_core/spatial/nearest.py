@@ -8,7 +8,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout
-from heat_core.spatial.distances import pair_of, quadratic
+from heat_core.spatial.distances import pair_of
 from heat_core.spatial.ring import travelling
 
 __all__ = ["cdist_argmin", "cdist_reduce", "cdist_topk"]
@@ -47,11 +47,14 @@ def cdist_topk(X: DNDarray, Y: DNDarray, k: int) -> tuple[DNDarray, DNDarray]:
     centre = second.rows([0])[0].double() if second.n else torch.zeros(second.d)
     for start, slab in travelling(second):
         moved = slab.double() - centre
+        norms, columns = (moved * moved).sum(1), moved.T.contiguous()
         rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
         for top in range(0, n if len(slab) else 0, rows):
             block = slice(top, top + rows)
             own = first.local[block].double() - centre
-            near = quadratic(own, moved).topk(min(kept, len(slab)), largest=False).indices
+            # Squared distances less the square of the own row, which changes no order.
+            scores = torch.addmm(norms, own, columns, alpha=-2)
+            near = scores.topk(min(kept, len(slab)), largest=False).indices
             exact = (own.unsqueeze(1) - moved[near]).square_().sum(2)
             best[block], places[block] = _merged(
                 torch.cat((best[block], exact), 1),
