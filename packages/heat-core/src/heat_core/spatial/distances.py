@@ -144,7 +144,7 @@ def _table(
     table = first.local.new_empty(layout.lshape(first.comm.rank))
     for start, slab in slabs:
         tile = table[:, start : start + len(slab)]
-        if Y is None and start == first.offset:
+        if Y is None and start == first.offset and len(slab) == len(table):  # its own rows
             _fill_symmetric(tile, slab, kernel)
             continue
         rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
