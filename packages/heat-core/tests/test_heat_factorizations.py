@@ -59,6 +59,7 @@ def test_qr(shape: tuple[int, int], kind: str, every_layout: Any, budget: str) -
         np.testing.assert_allclose(q @ r, a, atol=1e-12)
         np.testing.assert_allclose(adjoint(q) @ q, np.eye(k), atol=1e-13)
         np.testing.assert_array_equal(r, np.triu(r))
+        assert not np.signbit(np.tril(r, -1).real).any()
         diagonal = np.diagonal(r)
         assert (diagonal.real >= 0).all() and np.abs(diagonal.imag).max() < 1e-13
         np.testing.assert_allclose(other, r, atol=1e-12)

@@ -51,8 +51,8 @@ def column_qr(x: DNDarray, with_q: bool = True) -> tuple[DNDarray | None, DNDarr
     if with_q:
         q = _orthogonal(x, a, marched, taus)
         columns = q.larray * phase[q.layout.slices(comm.rank)[1]]
-        return wrap(columns, q.layout, comm), wrap(scaled, r.layout, comm)
-    return None, wrap(scaled, r.layout, comm)
+        return wrap(columns, q.layout, comm), triu(wrap(scaled, r.layout, comm))
+    return None, triu(wrap(scaled, r.layout, comm))
 
 
 def _shared(

@@ -25,6 +25,7 @@ def local_qr(a: torch.Tensor, mode: str) -> tuple[torch.Tensor, torch.Tensor]:
     k = phase.shape[-1]
     r = r.clone()
     r[..., :k, :] *= phase.conj().unsqueeze(-1)
+    r = torch.triu(r)  # no negative zeros below the diagonal
     if r.is_complex():
         r.diagonal(dim1=-2, dim2=-1).imag.zero_()
     if mode != "r":
