@@ -4,16 +4,14 @@ from mpi_utils._version import __version__
 from mpi_utils.communicator import Communicator, world
 from mpi_utils.errors import (
     CollectiveMismatchError,
-    MPIUnavailableError,
     RemoteError,
     abort_on_exception,
     agree,
     collective,
 )
-from mpi_utils.logs import get_logger
-from mpi_utils.progress import progress
-from mpi_utils.ranks import is_rank_zero, rank_zero
+from mpi_utils.reporting import get_logger, is_rank_zero, progress, rank_zero
 from mpi_utils.requests import Request, waitall
+from mpi_utils.runtime import MPIUnavailableError
 from mpi_utils.seeds import spawn_seeds
 from mpi_utils.topology import NodeMap, Topology
 from mpi_utils.traffic import TrafficCounter, traffic

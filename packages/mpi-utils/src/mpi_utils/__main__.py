@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from mpi_utils.communicator import Communicator, world
-from mpi_utils.errors import MPIUnavailableError, abort_on_exception
-from mpi_utils.runtime import has_large_counts, is_gpu_aware, load_mpi
+from mpi_utils.errors import abort_on_exception
+from mpi_utils.runtime import MPIUnavailableError, has_large_counts, is_gpu_aware, load_mpi
 from mpi_utils.topology import Topology
 
 _SIZES = (8, 64 * 1024, 4 * 1024 * 1024)

@@ -6,14 +6,17 @@ As in `mpi_utils.operations`, each function returns a `Call`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mpi_utils import buffers
-from mpi_utils.buffers import as_array, landing, pack, spec
-from mpi_utils.operations import Call, Counts, moved
+from mpi_utils.buffers import Blocks, Copies, as_array, landing, pack
+from mpi_utils.datatypes import reduction
+from mpi_utils.operations import Call
 
 if TYPE_CHECKING:
-    from mpi_utils.communicator import Communicator
+    from mpi_utils.communicator import Communicator as Comm
+
+Counts = Sequence[int] | None
 
 
 def _rows(x: Any, name: str) -> Any:
@@ -23,8 +26,22 @@ def _rows(x: Any, name: str) -> Any:
     return array
 
 
-def _all_counts(comm: Communicator, counts: Counts | None, rows: int) -> list[int]:
+def _divided(comm: Comm, name: str, x: Any, blocks: Blocks) -> Any:
+    """`x` as an array whose axis 0 consists of a block of rows for each rank."""
+    array = _rows(x, name)
+    counts = [1] * blocks if isinstance(blocks, int) else list(blocks)
+    if len(counts) != comm.size or sum(counts) != len(array):
+        raise ValueError(f"{name} of {len(array)} rows among {comm.size} ranks, counts {counts}")
+    return array
+
+
+def _total(blocks: Blocks) -> int:
+    return blocks if isinstance(blocks, int) else sum(blocks)
+
+
+def _gathered_counts(comm: Comm, name: str, x: Any, counts: Counts) -> list[int]:
     """The rows of every rank: as given, or asked from the ranks."""
+    rows = len(_rows(x, name))
     if counts is None:
         return [int(n) for n in comm.handle.allgather(rows)]
     if len(counts) != comm.size or counts[comm.rank] != rows:
@@ -35,24 +52,21 @@ def _all_counts(comm: Communicator, counts: Counts | None, rows: int) -> list[in
     return list(counts)
 
 
-def _gather(
-    comm: Communicator, name: str, x: Any, counts: list[int] | None, root: int | None, out: Any
-) -> Call[Any]:
-    array, tail = as_array(x), comm.check_ranks(root)
-    source, recv, target, landed = pack(array), None, None, None
-    shape = (comm.size, *array.shape) if counts is None else (sum(counts), *array.shape[1:])
+def _gather(comm: Comm, name: str, x: Any, blocks: Blocks, root: int | None, out: Any) -> Call:
+    array, tail = as_array(x), () if root is None else (comm.check_rank(root),)
+    source, send = pack(array)
+    shape = (_total(blocks), *(array.shape if isinstance(blocks, int) else array.shape[1:]))
+    recv = landed = None
+    copies: Copies = ()
     if root is None or comm.rank == root:
-        target, landed = landing(out, shape, array)
-        recv = spec(landed, counts, blocks=comm.size)
+        out, landed, recv, copies = landing(out, shape, array, blocks)
     else:
         out = None
-    return Call(
-        name, (spec(source), recv, *tail), target if out is None else out, (source, landed),
-        moved(target, landed), (shape, array.dtype, root), math.prod(shape),
-    )  # fmt: skip
+    args, signature = (send, recv, *tail), (shape, array.dtype, root)
+    return Call(name, args, out, (source, landed), copies, signature, math.prod(shape))
 
 
-def allgather(comm: Communicator, x: Any, *, out: Any = None) -> Call[Any]:
+def allgather(comm: Comm, x: Any, *, out: Any = None) -> Call:
     """Stack `x` of all ranks: shape ``(size, *x.shape)``, on every rank. Collective.
 
     Parameters
@@ -61,12 +75,10 @@ def allgather(comm: Communicator, x: Any, *, out: Any = None) -> Call[Any]:
         Equal shape and dtype on all ranks.
     out : array, optional
     """
-    return _gather(comm, "allgather", x, None, None, out)
+    return _gather(comm, "allgather", x, comm.size, None, out)
 
 
-def allgatherv(
-    comm: Communicator, x: Any, counts: Counts | None = None, *, out: Any = None
-) -> Call[Any]:
+def allgatherv(comm: Comm, x: Any, counts: Counts = None, *, out: Any = None) -> Call:
     """Concatenate `x` of all ranks along axis 0, on every rank. Collective.
 
     Parameters
@@ -77,48 +89,40 @@ def allgatherv(
         Rows of each rank. Left out, the ranks ask each other first, which blocks.
     out : array, shape (sum(counts), ...), optional
     """
-    array = _rows(x, "allgatherv")
-    return _gather(comm, "allgatherv", x, _all_counts(comm, counts, len(array)), None, out)
+    counts = _gathered_counts(comm, "allgatherv", x, counts)
+    return _gather(comm, "allgatherv", x, counts, None, out)
 
 
-def gather(comm: Communicator, x: Any, *, root: int = 0, out: Any = None) -> Call[Any]:
+def gather(comm: Comm, x: Any, *, root: int = 0, out: Any = None) -> Call:
     """Like `allgather`, with the result on `root` and None elsewhere. Collective."""
-    return _gather(comm, "gather", x, None, root, out)
+    return _gather(comm, "gather", x, comm.size, root, out)
 
 
-def gatherv(
-    comm: Communicator, x: Any, counts: Counts | None = None, *, root: int = 0, out: Any = None
-) -> Call[Any]:
+def gatherv(comm: Comm, x: Any, counts: Counts = None, *, root: int = 0, out: Any = None) -> Call:
     """Like `allgatherv`, with the result on `root` and None elsewhere. Collective."""
-    array = _rows(x, "gatherv")
-    return _gather(comm, "gatherv", x, _all_counts(comm, counts, len(array)), root, out)
+    counts = _gathered_counts(comm, "gatherv", x, counts)
+    return _gather(comm, "gatherv", x, counts, root, out)
 
 
-def _scatter(
-    comm: Communicator, name: str, x: Any, counts: list[int] | None, root: int, out: Any
-) -> Call[Any]:
-    tail, rows, source, send = comm.check_ranks(root), counts or [1] * comm.size, None, None
-    if comm.rank == root:
-        array = _rows(x, name)
-        if len(rows) != comm.size or len(array) != sum(rows):
-            raise ValueError(f"{name} of {len(array)} rows among {comm.size} ranks, counts {rows}")
-        source = pack(array)
-        send = spec(source, counts, blocks=comm.size)
-        shape = array.shape[1:] if counts is None else (rows[root], *array.shape[1:])
-        target, landed = landing(out, shape, array)
+def _scatter(comm: Comm, name: str, x: Any, blocks: Blocks, root: int, out: Any) -> Call:
+    source = send = None
+    if comm.rank == comm.check_rank(root):
+        array = _divided(comm, name, x, blocks)
+        source, send = pack(array, blocks)
+        rows = () if isinstance(blocks, int) else (blocks[root],)
+        shape = (*rows, *array.shape[1:])
+        out, landed, recv, copies = landing(out, shape, array)
     elif out is None:
         raise ValueError(f"{name} needs `out` on every rank but the root, to know what arrives")
     else:
-        array = as_array(out)
-        target, landed = landing(array, array.shape, array)
-    row = math.prod(landed.shape if counts is None else landed.shape[1:])
-    return Call(
-        name, (send, spec(landed), *tail), target if out is None else out, (source, landed),
-        moved(target, landed), (array.dtype, root), sum(rows) * row,
-    )  # fmt: skip
+        out, landed, recv, copies = landing(out)
+    row = landed.shape if isinstance(blocks, int) else landed.shape[1:]
+    count = _total(blocks) * math.prod(row)
+    signature = (landed.dtype, root)
+    return Call(name, (send, recv, root), out, (source, landed), copies, signature, count)
 
 
-def scatter(comm: Communicator, x: Any = None, *, root: int = 0, out: Any = None) -> Call[Any]:
+def scatter(comm: Comm, x: Any = None, *, root: int = 0, out: Any = None) -> Call:
     """Give each rank its entry of axis 0 of `x`. Collective.
 
     Parameters
@@ -129,12 +133,10 @@ def scatter(comm: Communicator, x: Any = None, *, root: int = 0, out: Any = None
     out : array, shape (...)
         Needed on every rank but `root`.
     """
-    return _scatter(comm, "scatter", x, None, root, out)
+    return _scatter(comm, "scatter", x, comm.size, root, out)
 
 
-def scatterv(
-    comm: Communicator, x: Any, counts: Counts, *, root: int = 0, out: Any = None
-) -> Call[Any]:
+def scatterv(comm: Comm, x: Any, counts: Sequence[int], *, root: int = 0, out: Any = None) -> Call:
     """Give rank r its ``counts[r]`` rows of axis 0 of `x`. Collective; arguments as in `scatter`.
 
     Every rank passes all `counts`.
@@ -143,27 +145,19 @@ def scatterv(
 
 
 def _alltoall(
-    comm: Communicator, name: str, array: Any, counts: tuple[list[int], list[int]] | None, out: Any
-) -> Call[Any]:
-    send_counts, recv_counts = counts or (None, None)
-    rows = send_counts or [1] * comm.size
-    if len(rows) != comm.size or len(array) != sum(rows):
-        raise ValueError(f"{name} of {len(array)} rows among {comm.size} ranks, counts {rows}")
-    source = pack(array)
-    received = comm.size if recv_counts is None else sum(recv_counts)
-    target, landed = landing(out, (received, *array.shape[1:]), array)
-    args = tuple(
-        spec(x, n, blocks=comm.size) for x, n in ((source, send_counts), (landed, recv_counts))
-    )
+    comm: Comm, name: str, x: Any, send_blocks: Blocks, recv_blocks: Blocks, out: Any
+) -> Call:
+    array = _divided(comm, name, x, send_blocks)
+    source, send = pack(array, send_blocks)
+    shape = (_total(recv_blocks), *array.shape[1:])
+    out, landed, recv, copies = landing(out, shape, array, recv_blocks)
     # a rank knows its own counts only, so that without large counts it must always go pairwise
-    count = math.prod(array.shape) if counts is None else math.inf
-    return Call(
-        name, args, target if out is None else out, (source, landed), moved(target, landed),
-        (array.shape[1:], array.dtype), count,
-    )  # fmt: skip
+    count = math.prod(shape) if isinstance(recv_blocks, int) else math.inf
+    signature = (array.shape[1:], array.dtype)
+    return Call(name, (send, recv), out, (source, landed), copies, signature, count)
 
 
-def alltoall(comm: Communicator, x: Any, *, out: Any = None) -> Call[Any]:
+def alltoall(comm: Comm, x: Any, *, out: Any = None) -> Call:
     """Send ``x[r]`` to rank r; entry s of the result comes from rank s. Collective.
 
     Parameters
@@ -171,17 +165,17 @@ def alltoall(comm: Communicator, x: Any, *, out: Any = None) -> Call[Any]:
     x : array, shape (size, ...)
     out : array, shape (size, ...), optional
     """
-    return _alltoall(comm, "alltoall", _rows(x, "alltoall"), None, out)
+    return _alltoall(comm, "alltoall", x, comm.size, comm.size, out)
 
 
 def alltoallv(
-    comm: Communicator,
+    comm: Comm,
     x: Any,
-    send_counts: Counts,
-    recv_counts: Counts | None = None,
+    send_counts: Sequence[int],
+    recv_counts: Counts = None,
     *,
     out: Any = None,
-) -> Call[Any]:
+) -> Call:
     """Send ``send_counts[r]`` rows of axis 0 to rank r, in rank order. Collective.
 
     Parameters
@@ -194,13 +188,12 @@ def alltoallv(
     """
     if recv_counts is None:
         recv_counts = comm.handle.alltoall([int(n) for n in send_counts])
-    counts = (list(send_counts), list(recv_counts))
-    return _alltoall(comm, "alltoallv", _rows(x, "alltoallv"), counts, out)
+    return _alltoall(comm, "alltoallv", x, list(send_counts), list(recv_counts), out)
 
 
 def reduce_scatter(
-    comm: Communicator, x: Any, counts: Counts | None = None, op: Any = "sum", *, out: Any = None
-) -> Call[Any]:
+    comm: Comm, x: Any, counts: Counts = None, op: Any = "sum", *, out: Any = None
+) -> Call:
     """Combine `x` of all ranks, and give rank r its ``counts[r]`` rows of axis 0. Collective.
 
     Parameters
@@ -213,19 +206,13 @@ def reduce_scatter(
         As in `allreduce`.
     out : array, shape (counts[rank], ...), optional
     """
-    array = _rows(x, "reduce_scatter")
     if counts is None:
-        counts = [len(array) // comm.size] * comm.size
-    if len(counts) != comm.size or sum(counts) != len(array):
-        raise ValueError(
-            f"reduce_scatter needs {comm.size} counts that make up {len(array)} rows, got {counts}"
-        )
-    mpi_op, wide = buffers.reduction(array.dtype, op)
-    source = pack(array, wide=wide)
-    target, landed = landing(out, (counts[comm.rank], *array.shape[1:]), array, wide=wide)
-    elements = tuple([n * math.prod(array.shape[1:]) for n in counts])
-    return Call(
-        "reduce_scatter", (spec(source), spec(landed), elements, mpi_op),
-        target if out is None else out, (source, landed), moved(target, landed),
-        (array.shape, array.dtype, op, tuple(counts)),
-    )  # fmt: skip
+        counts = [len(_rows(x, "reduce_scatter")) // comm.size] * comm.size
+    array = _divided(comm, "reduce_scatter", x, counts)
+    mpi_op, wide = reduction(array.dtype, op)
+    source, send = pack(array, wide=wide)
+    shape = (counts[comm.rank], *array.shape[1:])
+    out, landed, recv, copies = landing(out, shape, array, wide=wide)
+    elements = tuple(n * math.prod(array.shape[1:]) for n in counts)
+    args, signature = (send, recv, elements, mpi_op), (array.shape, array.dtype, op, tuple(counts))
+    return Call("reduce_scatter", args, out, (source, landed), copies, signature)

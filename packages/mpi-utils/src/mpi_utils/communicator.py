@@ -6,7 +6,8 @@ import atexit
 import functools
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mpi_utils import blockwise, operations
@@ -18,25 +19,29 @@ from mpi_utils.runtime import has_large_counts, load_mpi
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_Build = Callable[Concatenate["Communicator", P], Call[R]]
+_Method = Callable[Concatenate["Communicator", P], R]
 
 
-def _blocking(build: _Build[P, R]) -> Callable[Concatenate[Communicator, P], R]:
+def _methods(build: _Method[P, Call]) -> tuple[_Method[P, Any], _Method[P, Request[Any]]]:
+    """The blocking and the non-blocking method of an operation."""
+    method = build.__name__.capitalize()
+
     @functools.wraps(build)
-    def run(self: Communicator, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._run(build(self, *args, **kwargs))
+    def run(self: Communicator, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        call = build(self, *args, **kwargs)
+        whole = call.pieces is None and not (self._segmented and is_too_large(call))
+        if self._watched or self.counters or not whole:
+            return self._start(call).wait()
+        getattr(self.handle, method)(*call.args)
+        return call.deliver() if call.copies else call.result
 
-    return run
-
-
-def _nonblocking(build: _Build[P, R]) -> Callable[Concatenate[Communicator, P], Request[R]]:
     @functools.wraps(build)
-    def start(self: Communicator, /, *args: P.args, **kwargs: P.kwargs) -> Request[R]:
+    def start(self: Communicator, /, *args: P.args, **kwargs: P.kwargs) -> Request[Any]:
         return self._start(build(self, *args, **kwargs))
 
     start.__name__ = f"i{build.__name__}"
     start.__doc__ = f"Start `{build.__name__}` and return its `Request` without waiting."
-    return start
+    return run, start
 
 
 class Communicator:
@@ -84,24 +89,18 @@ class Communicator:
 
     def __init__(self, comm: Any = None, *, duplicate: bool = True) -> None:
         comm = load_mpi().COMM_WORLD if comm is None else comm
-        self._adopt(comm.Dup() if duplicate else comm, owned=duplicate)
+        handle = comm.Dup() if duplicate else comm
+        self.rank: int = comm.Get_rank()
+        self.size: int = comm.Get_size()
         self.counters: list[Any] = []  # traffic counters, shared with all communicators split off
         self._root = self
-
-    def _adopt(self, handle: Any, *, owned: bool) -> None:
-        self.rank: int = handle.Get_rank()
-        self.size: int = handle.Get_size()
         self._timeout = float(self._setting("TIMEOUT"))
         debug = self._setting("DEBUG") != "0"
         self._fingerprints = Fingerprints(handle, self.packages) if debug else None
         self.handle = verified(handle, self.verify) if debug else handle
-        self._methods = {
-            name: (getattr(handle, name.capitalize()), getattr(handle, f"I{name}"))
-            for name in _OPERATIONS
-        }
         self._watched = bool(self._timeout or debug)
         self._segmented = not has_large_counts()
-        if owned:
+        if duplicate:
             _open.append(self)
 
     def _setting(self, name: str) -> str:
@@ -125,9 +124,9 @@ class Communicator:
         handle = self.handle.Split(load_mpi().UNDEFINED if color is None else color, key)
         if handle == load_mpi().COMM_NULL:
             return None
-        part = type(self).__new__(type(self))
-        part._adopt(handle, owned=True)
+        part = type(self)(handle, duplicate=False)
         part.counters, part._root = self.counters, self._root
+        _open.append(part)
         return part
 
     def free(self) -> None:
@@ -135,7 +134,7 @@ class Communicator:
         if self in _open:
             _open.remove(self)
             if self._fingerprints is not None:
-                self._fingerprints.free()
+                self._fingerprints.handle.Free()
             self.handle.Free()
 
     def root_ranks(self) -> list[int]:
@@ -143,13 +142,11 @@ class Communicator:
         group, root = self.handle.Get_group(), self._root.handle.Get_group()
         return list(group.Translate_ranks(range(self.size), root))
 
-    def check_ranks(self, rank: int | None) -> tuple[int, ...]:
-        """``(rank,)``, or nothing for None; ValueError if there is no such rank."""
-        if rank is None:
-            return ()
+    def check_rank(self, rank: int) -> int:
+        """`rank`; ValueError if there is no such rank."""
         if not 0 <= rank < self.size:
             raise ValueError(f"There is no rank {rank} among {self.size} ranks")
-        return (rank,)
+        return rank
 
     # -------------------------------------------------------------- running calls
 
@@ -158,85 +155,49 @@ class Communicator:
         if self._fingerprints is not None:
             self._fingerprints.post(name, signature)()
 
-    def _run(self, call: Call[R]) -> R:
-        if self._watched or self.counters:
-            with self._observe(call)():
-                return self._complete(call)
-        return self._complete(call)
-
-    def _complete(self, call: Call[R]) -> R:
-        if call.name == "exchange" or (self._segmented and is_too_large(call)):
-            return self._post(call, nullcontext).wait()
-        self._methods[call.name][0](*call.args)
-        return call.deliver() if call.copies else call.result
-
-    def _start(self, call: Call[R]) -> Request[R]:
-        if self._watched or self.counters:
-            return self._post(call, self._observe(call))
-        return self._post(call, nullcontext)
-
-    def _post(self, call: Call[R], before_wait: Callable[[], Any]) -> Request[R]:
-        """Start a call, cut into pieces if MPI can't take it whole."""
-        calls: list[Call[Any]] = []
-        mpi_requests: list[Any] = []
-
-        def post(call: Call[Any]) -> None:
-            too_large = self._segmented and is_too_large(call)
-            if too_large or call.name == "exchange":
-                for piece in pieces(self, call) if too_large else call.pieces:
-                    post(piece)
-            else:
-                mpi_requests.append(self._methods[call.name][1](*call.args))
-            calls.append(call)
-
-        post(call)
-        return Request(calls, mpi_requests, before_wait)
-
-    def _observe(self, call: Call[Any]) -> Callable[[], AbstractContextManager[None]]:
-        """Count the call and post its fingerprint; the result verifies it and watches the wait."""
+    def _start(self, call: Call) -> Request[Any]:
         for counter in self.counters:
             counter.record(self, call)
-        verify = None
-        if self._fingerprints is not None and call.signature is not None:
-            verify = self._fingerprints.post(call.name, call.signature)
+        while_waiting: Callable[[], Any] = nullcontext
+        if self._watched:
+            verify = None
+            if self._fingerprints is not None and call.signature is not None:
+                verify = self._fingerprints.post(call.name, call.signature)
+            what = f"rank {self.rank}: {call.name}"
+            while_waiting = partial(watchdog, self._timeout, what, verify)
+        return Request(call, self._post(call), while_waiting)
 
-        def before_wait() -> AbstractContextManager[None]:
-            if verify is not None:
-                verify()
-            return watchdog(self._timeout, f"rank {self.rank}: {call.name}")
-
-        return before_wait
+    def _post(self, call: Call) -> list[Any]:
+        """Start a call, cut into pieces if MPI can't take it whole; MPI's requests."""
+        parts = call.pieces
+        if self._segmented and is_too_large(call):
+            parts = list(pieces(self, call))
+        if parts is None:
+            return [getattr(self.handle, f"I{call.name}")(*call.args)]
+        return [request for part in parts for request in self._post(part)]
 
     # -------------------------------------------------------------- the operations
 
-    bcast, ibcast = _blocking(operations.bcast), _nonblocking(operations.bcast)
-    reduce, ireduce = _blocking(operations.reduce), _nonblocking(operations.reduce)
-    allreduce, iallreduce = _blocking(operations.allreduce), _nonblocking(operations.allreduce)
-    scan, iscan = _blocking(operations.scan), _nonblocking(operations.scan)
-    exscan, iexscan = _blocking(operations.exscan), _nonblocking(operations.exscan)
-    gather, igather = _blocking(blockwise.gather), _nonblocking(blockwise.gather)
-    gatherv, igatherv = _blocking(blockwise.gatherv), _nonblocking(blockwise.gatherv)
-    allgather, iallgather = _blocking(blockwise.allgather), _nonblocking(blockwise.allgather)
-    allgatherv, iallgatherv = _blocking(blockwise.allgatherv), _nonblocking(blockwise.allgatherv)
-    scatter, iscatter = _blocking(blockwise.scatter), _nonblocking(blockwise.scatter)
-    scatterv, iscatterv = _blocking(blockwise.scatterv), _nonblocking(blockwise.scatterv)
-    alltoall, ialltoall = _blocking(blockwise.alltoall), _nonblocking(blockwise.alltoall)
-    alltoallv, ialltoallv = _blocking(blockwise.alltoallv), _nonblocking(blockwise.alltoallv)
-    reduce_scatter = _blocking(blockwise.reduce_scatter)
-    ireduce_scatter = _nonblocking(blockwise.reduce_scatter)
-    send, isend = _blocking(operations.send), _nonblocking(operations.send)
-    recv, irecv = _blocking(operations.recv), _nonblocking(operations.recv)
-    sendrecv, isendrecv = _blocking(operations.sendrecv), _nonblocking(operations.sendrecv)
-    exchange, iexchange = _blocking(operations.exchange), _nonblocking(operations.exchange)
-    barrier, ibarrier = _blocking(operations.barrier), _nonblocking(operations.barrier)
+    bcast, ibcast = _methods(operations.bcast)
+    reduce, ireduce = _methods(operations.reduce)
+    allreduce, iallreduce = _methods(operations.allreduce)
+    scan, iscan = _methods(operations.scan)
+    exscan, iexscan = _methods(operations.exscan)
+    gather, igather = _methods(blockwise.gather)
+    gatherv, igatherv = _methods(blockwise.gatherv)
+    allgather, iallgather = _methods(blockwise.allgather)
+    allgatherv, iallgatherv = _methods(blockwise.allgatherv)
+    scatter, iscatter = _methods(blockwise.scatter)
+    scatterv, iscatterv = _methods(blockwise.scatterv)
+    alltoall, ialltoall = _methods(blockwise.alltoall)
+    alltoallv, ialltoallv = _methods(blockwise.alltoallv)
+    reduce_scatter, ireduce_scatter = _methods(blockwise.reduce_scatter)
+    send, isend = _methods(operations.send)
+    recv, irecv = _methods(operations.recv)
+    sendrecv, isendrecv = _methods(operations.sendrecv)
+    exchange, iexchange = _methods(operations.exchange)
+    barrier, ibarrier = _methods(operations.barrier)
 
-
-#: The operations that are one call of mpi4py, ``Allreduce`` or ``Iallreduce`` and so on.
-_OPERATIONS = (
-    "bcast", "reduce", "allreduce", "scan", "exscan", "reduce_scatter",
-    "gather", "gatherv", "allgather", "allgatherv", "scatter", "scatterv", "alltoall", "alltoallv",
-    "send", "recv", "barrier",
-)  # fmt: skip
 
 _open: list[Communicator] = []
 

@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from mpi_utils.errors import CollectiveMismatchError, per_rank_table
 
 _LENGTH = 512  # bytes of a fingerprint on the wire; longer ones are cut
@@ -36,41 +34,35 @@ class Fingerprints:
     """
 
     def __init__(self, handle: Any, packages: tuple[str, ...]) -> None:
-        self._handle = handle.Dup()
+        self.handle = handle.Dup()
         self._packages = packages
 
     def post(self, name: str, signature: tuple[Any, ...]) -> Callable[[], None]:
         """Start comparing; the result waits for the other ranks and raises on a mismatch."""
-        what = name if not signature else f"{name}{tuple(map(_plain, signature))}"
-        text = f"{what[: _LENGTH // 2]}{_SEPARATOR}{_call_site(self._packages)}".encode()[:_LENGTH]
-        mine = np.frombuffer(text.ljust(_LENGTH), np.uint8)
-        everyone = np.empty((self._handle.Get_size(), _LENGTH), np.uint8)
-        request = self._handle.Iallgather(mine, everyone)
+        # torch.Size((2,)) and (2,) are equal, and so must be their texts
+        plain = [tuple(x) if isinstance(x, tuple) else str(x) for x in signature]
+        what = f"{name}{tuple(plain)}" if plain else name
+        text = f"{what[: _LENGTH // 2]}{_SEPARATOR}{_call_site(self._packages)}"
+        mine = text.encode()[:_LENGTH].ljust(_LENGTH)
+        everyone = bytearray(self.handle.Get_size() * _LENGTH)
+        request = self.handle.Iallgather(mine, everyone)
 
         def verify() -> None:
             request.Wait()
-            texts = [bytes(row).decode(errors="replace").strip() for row in everyone]
-            fields = [text.split(_SEPARATOR) for text in texts]
+            rows = [everyone[i : i + _LENGTH] for i in range(0, len(everyone), _LENGTH)]
+            fields = [row.decode(errors="replace").strip().split(_SEPARATOR) for row in rows]
             if any(field[0] != fields[0][0] for field in fields):
                 table = per_rank_table(f"{field[0]}  at {field[-1]}" for field in fields)
                 raise CollectiveMismatchError(f"The ranks call different collectives:\n{table}")
 
         return verify
 
-    def free(self) -> None:
-        """Give the duplicate back. Collective."""
-        self._handle.Free()
-
-
-def _plain(value: Any) -> Any:
-    """torch.Size((2,)) and (2,) are equal, and so are their texts."""
-    return tuple(value) if isinstance(value, tuple) else str(value)
-
 
 def _call_site(packages: tuple[str, ...]) -> str:
     """File and line of the innermost frame outside the packages."""
+    inside = {*packages, "contextlib"}  # `collective` is entered and left through it
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in packages:
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in inside:
         frame = frame.f_back
     return f"{frame.f_code.co_filename[-_LENGTH // 3 :]}:{frame.f_lineno}"
 
@@ -93,21 +85,24 @@ def verified(handle: Any, verify: Callable[[str, tuple[Any, ...]], None]) -> Any
 
 
 @contextlib.contextmanager
-def watchdog(seconds: float, what: str) -> Iterator[None]:
-    """Print the stacks of all threads if the block takes longer than `seconds`; 0 means never."""
+def watchdog(seconds: float, what: str, verify: Callable[[], None] | None = None) -> Iterator[None]:
+    """Print the stacks of all threads if the block takes longer than `seconds`; 0 means never.
+
+    `verify` compares fingerprints first; a rank may wait there, too.
+    """
 
     def bark() -> None:
         sys.stderr.write(f"{what} has taken more than {seconds:g} s; the stacks:\n")
         sys.stderr.flush()
         faulthandler.dump_traceback(all_threads=True)
 
-    if not seconds:
-        yield
-        return
     timer = threading.Timer(seconds, bark)
     timer.daemon = True
-    timer.start()
+    if seconds:
+        timer.start()
     try:
+        if verify is not None:
+            verify()
         yield
     finally:
         timer.cancel()

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from mpi_utils.runtime import load_mpi
 
 if TYPE_CHECKING:
     from mpi_utils.communicator import Communicator
-
-__all__ = [
-    "CollectiveMismatchError",
-    "MPIUnavailableError",
-    "RemoteError",
-    "abort_on_exception",
-    "agree",
-    "collective",
-    "per_rank_table",
-]
-
-
-class MPIUnavailableError(ImportError):
-    """MPI is needed, and mpi4py finds no MPI library."""
 
 
 class CollectiveMismatchError(RuntimeError):
@@ -76,7 +64,8 @@ def _remote_error(rank: int, payload: tuple[bytes, str, str, str]) -> RemoteErro
         return RemoteError(rank, *report)
 
 
-class collective:  # noqa: N801 - a context manager reads like a statement
+@contextlib.contextmanager
+def collective(comm: Communicator) -> Iterator[None]:
     """Make a block without communication succeed or fail on all ranks together.
 
     If the block raises on any rank, it raises on all: the original exception where it happened, a
@@ -94,34 +83,23 @@ class collective:  # noqa: N801 - a context manager reads like a statement
     >>> with collective(world()):
     ...     text = "opened, parsed, checked"
     """
+    try:
+        yield
+    except BaseException as error:
+        _share(comm, error)
+        raise
+    _share(comm, None)
 
-    def __init__(self, comm: Communicator) -> None:
-        self._comm = comm
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        comm = self._comm
-        comm.verify("collective block", ())
-        failed = comm.handle.allreduce(comm.size if error is None else comm.rank, op=_minimum())
-        if failed == comm.size:
-            return
-        payload = _report(error) if comm.rank == failed else None
-        payload = comm.handle.bcast(payload, root=failed)
+def _share(comm: Communicator, error: BaseException | None) -> None:
+    """Raise the error of the lowest failing rank where there is none."""
+    comm.verify("collective block", ())
+    candidate = comm.size if error is None else comm.rank
+    failed = comm.handle.allreduce(candidate, op=load_mpi().MIN)
+    if failed < comm.size:
+        report = comm.handle.bcast(_report(error) if comm.rank == failed else None, root=failed)
         if error is None:
-            raise _remote_error(failed, payload)
-
-
-def _minimum() -> Any:
-    from mpi_utils.runtime import load_mpi
-
-    return load_mpi().MIN
+            raise _remote_error(failed, report)
 
 
 def _report(error: BaseException | None) -> tuple[bytes, str, str, str]:
@@ -168,20 +146,23 @@ def abort_on_exception() -> None:
     started, end as always. Call it early in a program's ``main``.
     """
 
-    def report_and_abort(show: Callable[[], object]) -> None:
-        MPI = sys.modules.get("mpi4py.MPI")
-        job = None
-        if MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized():
-            job = MPI.COMM_WORLD
-        if job is not None and job.size > 1:
-            sys.stderr.write(f"rank {job.rank} of {job.size} died:\n")
-        show()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if job is not None and job.size > 1:
-            time.sleep(0.2)  # the launcher drops what it has not yet read of a dead job's output
-            job.Abort(1)
+    def aborting(show: Callable[..., object]) -> Callable[..., None]:
+        def report_and_abort(*error: Any) -> None:
+            MPI: Any = sys.modules.get("mpi4py.MPI")
+            running = MPI is not None and MPI.Is_initialized() and not MPI.Is_finalized()
+            job = MPI.COMM_WORLD if running and MPI.COMM_WORLD.size > 1 else None
+            if job is not None:
+                sys.stderr.write(f"rank {job.rank} of {job.size} died:\n")
+            show(*error)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if job is not None:
+                time.sleep(
+                    0.2
+                )  # the launcher drops what it has not yet read of a dead job's output
+                job.Abort(1)
 
-    show_exception, show_in_thread = sys.excepthook, threading.excepthook
-    sys.excepthook = lambda *error: report_and_abort(lambda: show_exception(*error))
-    threading.excepthook = lambda args: report_and_abort(lambda: show_in_thread(args))
+        return report_and_abort
+
+    sys.excepthook = aborting(sys.excepthook)
+    threading.excepthook = aborting(threading.excepthook)

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from mpi_utils import buffers
-from mpi_utils.buffers import as_array, copy_into, landing, pack, spec
+from mpi_utils.buffers import Copies, as_array, landing, pack
+from mpi_utils.datatypes import identity, reduction
 from mpi_utils.runtime import load_mpi
 
 if TYPE_CHECKING:
-    from mpi_utils.communicator import Communicator
+    from mpi_utils.communicator import Communicator as Comm
 
-R = TypeVar("R")
-Blocks = Sequence[tuple[int, Any]]
-Copies = Sequence[tuple[Any, Any]]
-Counts = Sequence[int]
+Messages = Sequence[tuple[int, Any]]
 
 
 @dataclass(slots=True)
-class Call(Generic[R]):
+class Call:
     """One operation, ready to run.
 
     Attributes
@@ -43,54 +40,49 @@ class Call(Generic[R]):
         What the ranks must agree on; None for point-to-point messages.
     count : float or None
         Elements in the largest buffer of any rank, equal on all; None: as in the first buffer.
-    pieces : sequence of Call
-        The messages of an exchange, which has no args.
+    pieces : sequence of Call or None
+        The messages that are to be sent instead of one call of MPI.
     """
 
     name: str
     args: tuple[Any, ...]
-    result: R
+    result: Any
     keep: tuple[Any, ...] = ()
     copies: Copies = ()
     signature: tuple[Any, ...] | None = None
     count: float | None = None
-    pieces: Sequence[Call[Any]] = ()
+    pieces: Sequence[Call] | None = None
 
-    def deliver(self) -> R:
+    def deliver(self) -> Any:
         """Finish the call once MPI is done, and give its result."""
+        for piece in self.pieces or ():
+            piece.deliver()
         for target, source in self.copies:
-            copy_into(target, source)
+            target[...] = source
         return self.result
 
 
-def moved(target: Any, landed: Any) -> Copies:
-    """The copy from where MPI wrote to where the caller wants it, if these differ."""
-    return () if landed is target else ((target, landed),)
-
-
-def _reduction(
-    comm: Communicator, name: str, x: Any, op: Any, out: Any, root: int | None = None
-) -> Call[Any]:
-    array, tail = as_array(x), () if root is None else comm.check_ranks(root)
-    mpi_op, wide = buffers.reduction(array.dtype, op)
-    source = pack(array, wide=wide)
-    send, recv, landed = spec(source), None, None
+def _reduction(comm: Comm, name: str, x: Any, op: Any, out: Any, root: int | None = None) -> Call:
+    array = as_array(x)
+    shape, dtype = array.shape, array.dtype
+    mpi_op, wide = reduction(dtype, op)
+    source, send = pack(array, wide=wide)
+    recv = landed = None
     copies: Copies = ()
     if root is not None and comm.rank != root:
         out = None
     elif out is x:
-        send, recv, copies = load_mpi().IN_PLACE, send, moved(array, source)
+        send, recv = load_mpi().IN_PLACE, send
+        copies = () if source is array else ((array, source),)
     else:
-        target, landed = landing(out, array.shape, array, wide=wide)
-        recv, copies = spec(landed), moved(target, landed)
-        out = target if out is None else out
+        out, landed, recv, copies = landing(out, shape, array, wide=wide)
     if name == "exscan" and comm.rank == 0:  # MPI leaves this result undefined
-        copies = ((as_array(out), buffers.identity(array, op)),)
-    args = (send, recv, mpi_op, *tail)
-    return Call(name, args, out, (source, landed), copies, (array.shape, array.dtype, op, root))
+        copies = ((as_array(out), identity(dtype, op)),)
+    args = (send, recv, mpi_op) if root is None else (send, recv, mpi_op, comm.check_rank(root))
+    return Call(name, args, out, (source, landed), copies, (shape, dtype, op, root))
 
 
-def allreduce(comm: Communicator, x: Any, op: Any = "sum", *, out: Any = None) -> Call[Any]:
+def allreduce(comm: Comm, x: Any, op: Any = "sum", *, out: Any = None) -> Call:
     """Combine `x` of all ranks element by element; every rank gets the result. Collective.
 
     16-bit floats are reduced in float32, bool is combined logically (``sum`` and ``max`` mean
@@ -113,19 +105,17 @@ def allreduce(comm: Communicator, x: Any, op: Any = "sum", *, out: Any = None) -
     return _reduction(comm, "allreduce", x, op, out)
 
 
-def reduce(
-    comm: Communicator, x: Any, op: Any = "sum", *, root: int = 0, out: Any = None
-) -> Call[Any]:
+def reduce(comm: Comm, x: Any, op: Any = "sum", *, root: int = 0, out: Any = None) -> Call:
     """Like `allreduce`, with the result on `root` and None elsewhere. Collective."""
     return _reduction(comm, "reduce", x, op, out, root)
 
 
-def scan(comm: Communicator, x: Any, op: Any = "sum", *, out: Any = None) -> Call[Any]:
+def scan(comm: Comm, x: Any, op: Any = "sum", *, out: Any = None) -> Call:
     """Combine `x` of this rank and those before it. Collective; arguments as in `allreduce`."""
     return _reduction(comm, "scan", x, op, out)
 
 
-def exscan(comm: Communicator, x: Any, op: Any = "sum", *, out: Any = None) -> Call[Any]:
+def exscan(comm: Comm, x: Any, op: Any = "sum", *, out: Any = None) -> Call:
     """Combine `x` of the ranks before this one. Collective; arguments as in `allreduce`.
 
     Rank 0 gets the neutral element of `op` (zeros for an MPI.Op).
@@ -133,7 +123,7 @@ def exscan(comm: Communicator, x: Any, op: Any = "sum", *, out: Any = None) -> C
     return _reduction(comm, "exscan", x, op, out)
 
 
-def bcast(comm: Communicator, x: Any, root: int = 0) -> Call[Any]:
+def bcast(comm: Comm, x: Any, root: int = 0) -> Call:
     """Fill `x` on every rank with the values it has on `root`, and return it. Collective.
 
     Parameters
@@ -142,20 +132,22 @@ def bcast(comm: Communicator, x: Any, root: int = 0) -> Call[Any]:
         Equal shape and dtype on all ranks; written in place on all but `root`.
     root : int
     """
-    array, tail, is_root = as_array(x), comm.check_ranks(root), comm.rank == root
-    landed = pack(array) if is_root else landing(array, array.shape, array)[1]
-    copies = () if is_root else moved(array, landed)
-    signature = (array.shape, array.dtype, root)
-    return Call("bcast", (spec(landed), *tail), x, (landed,), copies, signature)
+    array = as_array(x)
+    copies: Copies = ()
+    if comm.rank == comm.check_rank(root):
+        landed, buffer = pack(array)
+    else:
+        _, landed, buffer, copies = landing(array)
+    return Call("bcast", (buffer, root), x, (landed,), copies, (array.shape, array.dtype, root))
 
 
-def send(comm: Communicator, x: Any, dest: int, *, tag: int = 0) -> Call[None]:
+def send(comm: Comm, x: Any, dest: int, *, tag: int = 0) -> Call:
     """Send `x` to rank `dest`; the receiver must know shape and dtype."""
-    packed = pack(as_array(x))
-    return Call("send", (spec(packed), *comm.check_ranks(dest), tag), None, (packed,))
+    packed, buffer = pack(as_array(x))
+    return Call("send", (buffer, comm.check_rank(dest), tag), None, (packed,))
 
 
-def recv(comm: Communicator, out: Any, source: int, *, tag: int = 0) -> Call[Any]:
+def recv(comm: Comm, out: Any, source: int, *, tag: int = 0) -> Call:
     """Fill `out` with the array that rank `source` sends, and return it.
 
     Raises
@@ -163,13 +155,11 @@ def recv(comm: Communicator, out: Any, source: int, *, tag: int = 0) -> Call[Any
     mpi4py.MPI.Exception
         If the message has more elements than `out`.
     """
-    array = as_array(out)
-    _, landed = landing(array, array.shape, array)
-    args = (spec(landed), *comm.check_ranks(source), tag)
-    return Call("recv", args, out, (landed,), moved(array, landed))
+    _, landed, buffer, copies = landing(out)
+    return Call("recv", (buffer, comm.check_rank(source), tag), out, (landed,), copies)
 
 
-def exchange(comm: Communicator, sends: Blocks, recvs: Blocks, *, tag: int = 0) -> Call[None]:
+def exchange(comm: Comm, sends: Messages, recvs: Messages, *, tag: int = 0) -> Call:
     """Send and receive any number of arrays; all receives are posted before the first send.
 
     Parameters
@@ -191,17 +181,15 @@ def exchange(comm: Communicator, sends: Blocks, recvs: Blocks, *, tag: int = 0) 
     return Call("exchange", (), None, copies=copies, pieces=[*receives, *messages])
 
 
-def sendrecv(
-    comm: Communicator, x: Any, dest: int, out: Any, source: int, *, tag: int = 0
-) -> Call[Any]:
+def sendrecv(comm: Comm, x: Any, dest: int, out: Any, source: int, *, tag: int = 0) -> Call:
     """Send `x` to `dest` while filling `out` from `source`; returns `out`."""
     if (dest == comm.rank) != (source == comm.rank):
         raise ValueError(f"rank {comm.rank} must be both dest and source, or neither")
-    call: Call[Any] = exchange(comm, [(dest, x)], [(source, out)], tag=tag)
+    call = exchange(comm, [(dest, x)], [(source, out)], tag=tag)
     call.result = out
     return call
 
 
-def barrier(comm: Communicator) -> Call[None]:  # noqa: ARG001 - all operations take the communicator
+def barrier(comm: Comm) -> Call:  # noqa: ARG001 - all operations take the communicator
     """Wait until every rank has come here. Collective."""
     return Call("barrier", (), None, signature=())

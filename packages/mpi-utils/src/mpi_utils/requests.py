@@ -21,50 +21,45 @@ class Request(Generic[R]):
 
     Parameters
     ----------
-    calls : list of Call
-        The operation last, after the pieces that it was cut into.
+    call : Call
     mpi_requests : list of mpi4py.MPI.Request
-    before_wait : callable
-        Runs before the first look at `mpi_requests`; gives a context manager to wait in.
+        Of the call, or of the pieces that it was cut into.
+    while_waiting : callable
+        Gives the context manager to wait in.
     """
 
     def __init__(
-        self, calls: list[Call[Any]], mpi_requests: list[Any], before_wait: Callable[[], Any]
+        self, call: Call, mpi_requests: list[Any], while_waiting: Callable[[], Any]
     ) -> None:
-        self._calls = calls
+        self._call: Call | None = call  # None when complete
+        self._result: R = call.result
         self._mpi_requests = mpi_requests
-        self._before_wait = before_wait
-        self._result: Any = None
-        self._complete = False
+        self._while_waiting = while_waiting
 
     def wait(self) -> R:
         """Block until the operation is complete, and return its result."""
-        if not self._complete:
-            with self._before_wait():
+        if self._call is not None:
+            with self._while_waiting():
                 load_mpi().Request.Waitall(self._mpi_requests)
-            self._finish()
-        result: R = self._result
-        return result
+            self._finish(self._call)
+        return self._result
 
     def test(self) -> bool:
         """Whether the operation is complete; `wait` then returns at once."""
-        if not self._complete and load_mpi().Request.Testall(self._mpi_requests):
-            self._finish()
-        return self._complete
+        if self._call is not None and load_mpi().Request.Testall(self._mpi_requests):
+            self._finish(self._call)
+        return self._call is None
 
-    def _finish(self) -> None:
-        for call in self._calls:
-            self._result = call.deliver()
-        self._complete = True
-        self._calls = []
+    def _finish(self, call: Call) -> None:
+        call.deliver()
+        self._call = None
 
     def __del__(self) -> None:
-        if getattr(self, "_complete", True) or sys.is_finalizing():
+        if self._call is None or sys.is_finalizing():
             return
-        names = self._calls[-1].name
-        _abandoned.append((self._calls, self._mpi_requests))
+        _abandoned.append((self._call, self._mpi_requests))
         warnings.warn(
-            f"A request of {names} was dropped before it was complete; call wait() on it",
+            f"A request of {self._call.name} was dropped before it was complete; call wait() on it",
             ResourceWarning,
             stacklevel=2,
         )

@@ -7,7 +7,9 @@ import functools
 import os
 from typing import Any
 
-from mpi_utils.errors import MPIUnavailableError
+
+class MPIUnavailableError(ImportError):
+    """MPI is needed, and mpi4py finds no MPI library."""
 
 
 @functools.cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 
 def spawn_seeds(seed: int, n: int) -> list[int]:
     """`n` statistically independent seeds, the same on every rank and machine.
@@ -22,5 +20,7 @@ def spawn_seeds(seed: int, n: int) -> list[int]:
     list of int
         Below 2^63; from `numpy.random.SeedSequence.spawn`.
     """
+    import numpy as np
+
     children = np.random.SeedSequence(seed).spawn(n)
     return [int(child.generate_state(1, np.uint64)[0] >> np.uint64(1)) for child in children]

@@ -41,17 +41,17 @@ class TrafficCounter:
         link : {"intra", "inter"}, optional
             Inside a node or between nodes; default: both.
         """
-        return self._total(0, operation, link)
+        return sum(n for n, _ in self._rows(operation, link))
 
     def bytes(self, operation: str | None = None, link: str | None = None) -> int:
         """Bytes sent by this rank; arguments as in `messages`."""
-        return self._total(1, operation, link)
+        return sum(size for _, size in self._rows(operation, link))
 
-    def _total(self, column: int, *wanted: str | None) -> int:
-        rows = self.table.items()
-        return sum(row[column] for key, row in rows if all(map(_matches, wanted, key)))
+    def _rows(self, operation: str | None, link: str | None) -> list[tuple[int, int]]:
+        keys = [key for key in self.table if operation in {None, key[0]} and link in {None, key[1]}]
+        return [self.table[key] for key in keys]
 
-    def record(self, comm: Communicator, call: Call[Any]) -> None:
+    def record(self, comm: Communicator, call: Call) -> None:
         """Count one call; `Communicator` does this."""
         node_of = [self.nodes.node_of[rank] for rank in comm.root_ranks()]
         spans_nodes = len(set(node_of)) > 1
@@ -64,28 +64,25 @@ class TrafficCounter:
             self.table[key] = n + 1, total + size
 
 
-def _sent(comm: Communicator, call: Call[Any]) -> list[tuple[int | None, int]]:
+def _sent(comm: Communicator, call: Call) -> list[tuple[int | None, int]]:
     """(destination, bytes) of all that this rank sends; None stands for the whole communicator."""
-    if call.name == "exchange":
-        sends = [(piece.args[1], piece.args[0]) for piece in call.pieces if piece.name == "send"]
-    elif call.name == "send":
-        sends = [(call.args[1], call.args[0])]
-    elif call.name in {"recv", "barrier"}:
-        sends = []
-    elif "reduce" in call.name or "scan" in call.name or call.name == "bcast":
-        silent = call.name == "bcast" and call.args[1] != comm.rank
-        return [(None, 0 if silent else _nbytes(next(a for a in call.args if isinstance(a, list))))]
-    else:
-        sends, _ = messages(comm, call)
-    return [(peer, _nbytes(buffer)) for peer, buffer in sends]
+    if call.pieces is not None:
+        return [message for piece in call.pieces for message in _sent(comm, piece)]
+    if call.name in {"recv", "barrier"}:
+        return []
+    if call.name == "send":
+        return [(call.args[1], _nbytes(call.args[0]))]
+    if "reduce" in call.name or "scan" in call.name:
+        own = next(arg for arg in call.args if isinstance(arg, list))
+        return [(None, _nbytes(own))]
+    if call.name == "bcast":
+        buffer, root = call.args
+        return [(None, _nbytes(buffer) if root == comm.rank else 0)]
+    return [(peer, _nbytes(buffer)) for peer, buffer in messages(comm, call)[0]]
 
 
 def _nbytes(buffer: list[Any]) -> int:
     return int(buffer[1]) * int(buffer[2].Get_size())
-
-
-def _matches(wanted: str | None, value: str) -> bool:
-    return wanted is None or wanted == value
 
 
 @contextlib.contextmanager
