@@ -1,4 +1,4 @@
-"""What mpi-utils adds to mpi4py: microseconds per call, and seconds per import.
+"""What mpi-utils adds to mpi4py: microseconds per call.
 
 Run on one rank: ``python benchmarks/mpi-utils/overhead.py [--quick] [--json FILE]``.
 An 8-byte allreduce through `Communicator` is compared with mpi4py's own buffer call
@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,16 +33,6 @@ def per_call(
                 function()
             samples[name].append((time.perf_counter() - start) / calls * 1e6)
     return {name: statistics.median(times) for name, times in samples.items()}
-
-
-def import_seconds(statement: str, rounds: int) -> float:
-    """Median seconds that a fresh interpreter needs for a statement."""
-    program = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
-    command = [sys.executable, "-c", program]
-    runs = [
-        subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(rounds)
-    ]
-    return statistics.median(float(run.stdout) for run in runs)
 
 
 def main() -> None:
@@ -71,20 +59,12 @@ def main() -> None:
         rounds=5 if options.quick else 25,
         calls=2_000 if options.quick else 10_000,
     )
-    rounds = 3 if options.quick else 9
-    mpi = import_seconds("from mpi4py import MPI", rounds)
-    both = import_seconds("from mpi4py import MPI; import mpi_utils", rounds)
     print(f"{'8-byte allreduce on one rank':34} {'us':>8} {'over mpi4py':>12}")
     for name, microseconds in calls.items():
         peer = calls["mpi4py, torch" if "torch" in name else "mpi4py, NumPy"]
         print(f"{name:34} {microseconds:8.2f} {microseconds - peer:12.2f}")
-    print(f"\nimport mpi_utils over 'from mpi4py import MPI' ({mpi:.3f} s): {both - mpi:.3f} s")
     if options.json:
-        result = {
-            "allreduce_8_bytes_us": calls,
-            "import_s": {"mpi4py.MPI": mpi, "over": both - mpi},
-        }
-        options.json.write_text(json.dumps(result, indent=2))
+        options.json.write_text(json.dumps({"allreduce_8_bytes_us": calls}, indent=2))
 
 
 if __name__ == "__main__":

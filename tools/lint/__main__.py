@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong = check()
         failed += bool(wrong)
         verdict = "[red]failed[/]" if wrong else "[green]ok[/]"
-        console.print(f"{name:<34}{verdict}")
+        console.print(f"{name:<40}{verdict}")
         for line in wrong:
             console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(f"{failed} checks failed" if failed else "all checks hold")
@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _checks() -> dict[str, Check]:
-    files = layout.tracked_files()
+    files, code = layout.tracked_files(), layout.package_code()
+    small = {
+        f"code of {name} ({code[name]} of {most} lines)": partial(_at_most, code[name], most)
+        for name, most in layout.MAX_CODE.items()
+    }
     return {
         "style (ruff check)": partial(_tool, "ruff", "check", "--quiet", "--output-format=concise"),
         "format (ruff format)": partial(
@@ -51,7 +55,12 @@ def _checks() -> dict[str, Check]:
         "file names": partial(layout.file_names, files),
         "lengths of files and functions": partial(layout.sizes, files),
         "changelogs": layout.changelogs,
+        **small,
     }
+
+
+def _at_most(lines: int, most: int) -> list[str]:
+    return [f"{lines - most} lines too many"] if lines > most else []
 
 
 def _types() -> list[str]:

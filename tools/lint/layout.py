@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import subprocess
+import tokenize
 from pathlib import Path
 
 from tools.workspace import ROOT, packages
 
-__all__ = ["changelogs", "file_names", "package_entries", "sizes", "top_level", "tracked_files"]
+__all__ = [
+    "changelogs",
+    "code_lines",
+    "file_names",
+    "package_code",
+    "package_entries",
+    "sizes",
+    "top_level",
+    "tracked_files",
+]
 
 TOP_LEVEL = {
     ".ci",
@@ -27,6 +38,16 @@ PACKAGE = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "src", "tes
 SAY_NOTHING = {"common.py", "helpers.py", "misc.py", "util.py", "utils.py"}
 MAX_FILE = 400
 MAX_FUNCTION = 50
+#: packages that promise to stay small -> lines of code that they may have
+MAX_CODE = {"mpi-utils": 1000}
+NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+    tokenize.INDENT,
+    tokenize.NEWLINE,
+    tokenize.NL,
+}
 VERSION_HEADING = re.compile(r"^## (\S+)", re.MULTILINE)
 
 
@@ -81,6 +102,28 @@ def sizes(files: list[Path], root: Path = ROOT) -> list[str]:
                 if length > MAX_FUNCTION:
                     wrong.append(f"{file}:{node.lineno}: {node.name} has {length} lines")
     return wrong
+
+
+def code_lines(text: str) -> int:
+    """Lines of a Python source without blank ones, comments and docstrings."""
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in NO_CODE:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            docstring = node.body[0]
+            lines.difference_update(range(docstring.lineno, (docstring.end_lineno or 0) + 1))
+    return len(lines)
+
+
+def package_code(root: Path = ROOT) -> dict[str, int]:
+    """Lines of code in each package's source."""
+    return {
+        package.name: sum(code_lines(file.read_text()) for file in package.source.rglob("*.py"))
+        for package in packages(root)
+    }
 
 
 def changelogs(root: Path = ROOT) -> list[str]:

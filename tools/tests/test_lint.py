@@ -95,3 +95,32 @@ def test_changelogs_must_start_with_the_version(copy: Path) -> None:
     assert layout.changelogs(copy) == []
     (copy / "packages/f3/CHANGELOG.md").write_text("# Changelog\n\n## 2025.1.0\n\n- Old.\n")
     assert layout.changelogs(copy)[0].startswith("packages/f3/CHANGELOG.md: starts with 2025.1.0")
+
+
+def test_lines_of_code_are_those_that_do_something() -> None:
+    source = '''"""Module."""
+
+# a comment
+x = """not a docstring,
+but a string"""  # another
+
+
+class A:
+    """Two
+    lines."""
+
+    def f(self):
+        "Doc."
+        return {
+            "a": 1,
+        }
+'''
+    assert layout.code_lines(source) == 2 + 1 + 4
+
+
+def test_lines_of_code_are_counted_for_every_package(copy: Path) -> None:
+    before = layout.package_code(copy)
+    assert list(before) == [package.name for package in packages(copy)]
+    seeds = copy / "packages/mpi-utils/src/mpi_utils/seeds.py"
+    seeds.write_text(seeds.read_text() + "\n\nx = 1\n")
+    assert layout.package_code(copy)["mpi-utils"] == before["mpi-utils"] + 1

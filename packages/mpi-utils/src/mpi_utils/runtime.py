@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 from typing import Any
@@ -51,6 +50,8 @@ def is_gpu_aware() -> bool:
         return setting == "1"
     if setting != "auto":
         raise ValueError(f"MPI_UTILS_GPU_AWARE must be 0, 1 or auto, not {setting!r}")
+    import ctypes
+
     library = ctypes.CDLL(load_mpi().__file__)  # its symbols include those of libmpi
     names = ("MPIX_Query_cuda_support", "MPIX_Query_rocm_support")
     return any(hasattr(library, name) and getattr(library, name)() == 1 for name in names)
