@@ -39,7 +39,7 @@ SAY_NOTHING = {"common.py", "helpers.py", "misc.py", "util.py", "utils.py"}
 MAX_FILE = 400
 MAX_FUNCTION = 50
 #: packages that promise to stay small -> lines of code that they may have
-MAX_CODE = {"mpi-utils": 1000}
+MAX_CODE = {"mpi-utils": 1042}
 NO_CODE = {
     tokenize.COMMENT,
     tokenize.DEDENT,
