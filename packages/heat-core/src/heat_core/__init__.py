@@ -9,6 +9,7 @@ from heat_core import (
     preprocessing,
     random,
     regression,
+    sparse,
     spatial,
 )
 from heat_core._version import __version__
@@ -1013,6 +1014,7 @@ __all__ = [
     "solve",
     "solve_triangular",
     "sort",
+    "sparse",
     "spatial",
     "split",
     "sqrt",

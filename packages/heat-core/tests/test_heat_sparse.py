@@ -1,0 +1,179 @@
+"""Sparse matrices against SciPy, in every layout."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+import heat_core as ht
+from heat_core.layout import Layout
+from heat_core.sparse.coordinates import to_layout
+from heat_core.sparse.matrix import Compressed
+from mpi_utils import traffic
+
+RANKS = [1, 2, 3, 4]
+SHAPE = (11, 7)
+
+
+def example(seed: int = 0, shape: tuple[int, int] = SHAPE, dtype: str = "float64") -> Any:
+    rng = np.random.default_rng(seed)
+    matrix = sp.random(*shape, density=0.3, random_state=rng, format="csr")
+    matrix.data = rng.integers(-9, 9, matrix.nnz) + 0.0
+    return matrix.astype(dtype)
+
+
+def every(matrix: Any) -> Iterator[Compressed]:
+    """Both forms, replicated, balanced and with everything on the last rank."""
+    size = ht.get_comm().size
+    for major, make in ((0, ht.sparse.sparse_csr_matrix), (1, ht.sparse.sparse_csc_matrix)):
+        yield make(matrix)
+        balanced = make(matrix, split=major)
+        yield balanced
+        counts = (*(0,) * (size - 1), matrix.shape[major])
+        yield to_layout(balanced, Layout(matrix.shape, major, counts))
+
+
+@pytest.fixture
+def same(check: Any) -> Any:
+    """Compare a sparse result with SciPy's, zeros included."""
+
+    def compare(result: Compressed, expected: Any) -> None:
+        assert result.lindices.dtype is torch.int64 and result.lindptr.dtype is torch.int64
+        assert result.lindptr.numel() == result.lshape[result.major] + 1
+        check(result.todense(), expected.toarray())
+
+    return compare
+
+
+@pytest.mark.parallel(RANKS)
+@pytest.mark.parametrize("dtype", ["float32", "int64", "complex64", "bool"])
+def test_construction_and_conversion(dtype: str, same: Any, check: Any) -> None:
+    matrix = example(dtype=dtype)
+    for x in every(matrix):
+        assert x.shape == SHAPE and x.dtype == dtype
+        assert x.nnz == matrix.nnz and isinstance(x.nnz, int)
+        same(x, matrix)
+        same(x.to_sparse_csr(), matrix)
+        same(x.to_sparse_csc(), matrix)
+        check(x.todense(order="F"), matrix.toarray())
+        counts = matrix.tocsr() if x.major == 0 else matrix.tocsc()
+        check(x.global_indptr(), counts.indptr.astype(np.int64))
+    dense = matrix.toarray()
+    for split in (None, 0, 1):
+        array = ht.array(dense, split=split)
+        same(ht.sparse.to_sparse_csr(array), matrix)
+        same(ht.sparse.to_sparse_csc(array), matrix)
+    same(ht.sparse.sparse_csr_matrix(dense.tolist(), dtype=dtype, split=0), matrix)
+    same(ht.sparse.sparse_csr_matrix(torch.tensor(dense).to_sparse(), split=0), matrix)
+    rank, size = ht.get_comm().rank, ht.get_comm().size
+    slab = ht.sparse.sparse_csr_matrix(matrix[2 * rank : 2 * rank + 2], is_split=0)
+    same(slab, matrix[: min(2 * size, 11)])
+
+
+@pytest.mark.parallel(RANKS)
+def test_arithmetic(same: Any) -> None:
+    a, b = example(1), example(2, dtype="float32")
+    for x in every(a):
+        for y in every(b):
+            same(x + y, a + b)
+            same(x - y, a - b)
+            same(x * y, a.multiply(b))
+        same(3 * x, 3 * a)
+        same(x / 2, a / 2)
+        same(-x, -a)
+        same(abs(x), abs(a))
+        same(x.square().sqrt(), abs(a))
+        same(x.T, a.T)
+        assert x.T.ldata.data_ptr() == x.ldata.data_ptr()
+        same(x.astype(ht.int32), a.astype(np.int32))
+    assert isinstance(ht.sparse.add(x, x, orientation="row"), ht.sparse.DCSR_matrix)
+    doubled = sp.coo_matrix(([1, 2, 3], ([0, 0, 4], [1, 1, 0])), shape=(5, 2))
+    same(ht.sparse.sparse_csr_matrix(doubled, split=0), doubled)
+
+
+@pytest.mark.parallel(RANKS)
+def test_reductions_and_parts(same: Any, check: Any) -> None:
+    for matrix in (example(3), -abs(example(4, (4, 9))), example(5, dtype="int64")):
+        dense = matrix.toarray()
+        for x in every(matrix):
+            for axis in (None, 0, 1):
+                check(x.sum(axis), dense.sum(axis))
+                check(x.max(axis), dense.max(axis))
+                check(x.min(axis), dense.min(axis))
+                mean = dense.mean(axis)
+                check(x.mean(axis).astype(ht.float64), mean, rtol=1e-6)
+            check(x.diagonal(), dense.diagonal())
+            for key in (
+                *(slice(2, 9, 3), (slice(None), slice(1, 6, 2)), (slice(1, -1), slice(3)), -1),
+                *((2, slice(None, None, 4)), slice(3, 3), (1, 2)),
+            ):
+                pair = key if isinstance(key, tuple) else (key, slice(None))
+                kept = tuple([one] if isinstance(one, int) else one for one in pair)
+                same(x[key], sp.csr_matrix(dense[kept[0]][:, kept[1]]))
+
+
+@pytest.mark.parallel(RANKS)
+@pytest.mark.parametrize("dtype", ["float64", "int64", "complex64"])
+def test_products(dtype: str, same: Any, check: Any) -> None:
+    matrix, other = example(6, dtype=dtype), example(7, (7, 5), dtype=dtype)
+    vector, block = np.arange(7.0).astype(dtype), np.arange(21.0).reshape(7, 3).astype(dtype)
+    left = np.arange(22.0).reshape(2, 11).astype(dtype)
+    for x in every(matrix):
+        for split in (None, 0):
+            check(x @ ht.array(vector, split=split), matrix @ vector)
+        for split in (None, 0, 1):
+            check(x @ ht.array(block, split=split), matrix @ block)
+            check(ht.array(left, split=split) @ x, left @ matrix)
+        check(x @ vector, matrix @ vector)
+        check(left @ x, left @ matrix)
+        for y in every(other):
+            same(x @ y, matrix @ other)
+
+
+@pytest.mark.parallel([2, 3])
+def test_a_product_fetches_only_what_it_needs() -> None:
+    n, comm = 1200, ht.get_comm()
+    chain = sp.diags([1.0, -2.0, 1.0], [-1, 0, 1], shape=(n, n), format="csr")
+    a, x = ht.sparse.sparse_csr_matrix(chain, split=0), ht.arange(n, dtype=ht.float64, split=0)
+    y = a @ x
+    with traffic(comm) as sent:
+        z = a @ y
+    # The plan is kept: one exchange, of the own elements and two neighbours' ones.
+    assert sent.messages("alltoall") == 0
+    assert sent.bytes() <= 8 * (n // comm.size + 3)
+    np.testing.assert_allclose(z.numpy(), chain @ (chain @ np.arange(n)))
+
+
+@pytest.mark.parallel([1, 2])
+def test_errors() -> None:
+    a = ht.sparse.sparse_csr_matrix(example(), split=0)
+    with pytest.raises(ValueError, match="axis 0"):
+        ht.sparse.sparse_csr_matrix(example(), split=1)
+    with pytest.raises(ValueError, match="exclude"):
+        ht.sparse.sparse_csr_matrix(example(), split=0, is_split=0)
+    with pytest.raises(ValueError, match="two axes"):
+        ht.sparse.sparse_csr_matrix(np.ones(3))
+    with pytest.raises(ValueError, match="fit"):
+        a @ np.ones(5)
+    with pytest.raises(ValueError, match="differ"):
+        a + a.T
+    for operation in (operator.add, operator.truediv):
+        with pytest.raises(TypeError):
+            operation(a, np.ones(SHAPE))
+    with pytest.raises(IndexError):
+        a[11]
+    with pytest.raises(ValueError, match="positive"):
+        a[::-1]
+    with pytest.raises(ht.AxisError):
+        a.sum(2)
+    with pytest.raises(TypeError, match="complex"):
+        a.astype(ht.complex64).max()
+    if a.comm.size > 1:
+        with pytest.raises(ValueError, match="slabs differ"):
+            ht.sparse.sparse_csr_matrix(np.ones((2, 2 + a.comm.rank)), is_split=0)
