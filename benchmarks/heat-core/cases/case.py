@@ -14,7 +14,7 @@ __all__ = ["LIBRARIES", "Case", "Data", "File", "M"]
 
 M = 1_000_000
 LIBRARIES = ("heat_core", "numpy", "torch", "dask", "original")
-_QUICK, _LONG = 8, 10_000  # long axes of large data are divided
+_QUICK, _LONG = 8, 200_000  # long axes are divided
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Data:
 def _scaled(shape: tuple[int, ...], quick: bool) -> tuple[int, ...]:
     """The shape; for ``--quick``, long axes of large data are shortened."""
     longest = shape.index(max(shape))
-    if not quick or math.prod(shape) < M or shape[longest] < _LONG:
+    if not quick or shape[longest] < _LONG:
         return shape
     return (*shape[:longest], shape[longest] // _QUICK, *shape[longest + 1 :])
 
