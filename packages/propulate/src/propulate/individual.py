@@ -78,9 +78,7 @@ class Individual(Mapping[str, Any]):
     migration_steps : int
     migration_history : tuple of int
     seed : int
-        For the user's own random numbers; depends on the uid and the run's seed.
-    workdir : path or None
-        A folder of its own, for what the loss function wants to keep.
+        For the user's own random numbers; depends on the uid.
     """
 
     def __init__(
@@ -141,7 +139,6 @@ class Individual(Mapping[str, Any]):
         self.migration_steps = 0
         self.migration_history: tuple[int, ...] = ()
         self.seed = 0
-        self.workdir: Any = None
         self.sealed = False
         self._values: dict[str, Any] | None = None
         self._private: dict[str, Any] | None = None
