@@ -28,7 +28,8 @@ def mpirun(tmp_path: Path) -> Mpirun:
     def run(n: int, what: str | list[str], **environment: str) -> subprocess.CompletedProcess[str]:
         beside = Path(sys.executable).with_name("mpirun")
         found = str(beside) if beside.exists() else shutil.which("mpirun") or "mpirun"
-        launcher = shlex.split(os.environ.get("HPC_ML_MPIRUN", found))
+        given = os.environ.get("HPC_ML_MPIRUN")
+        launcher = shlex.split(given) if given else [found]
         if isinstance(what, str):
             script = tmp_path / "program.py"
             script.write_text(textwrap.dedent(what))
