@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 import heat_core as ht
 from mpi_utils import TrafficCounter, traffic
+
+N = 40_000
 
 
 def sent(call: Callable[[], object]) -> TrafficCounter:
@@ -48,3 +51,20 @@ def test_resplit_moves_each_byte_once() -> None:
     assert sent(lambda: ht.balance(x)).messages() == 0
     # To every rank: each gives its own part.
     assert sent(lambda: ht.resplit(x, None)).bytes() <= x.lnbytes * (size - 1)
+
+
+@pytest.mark.parallel([2, 3, 4])
+def test_sorting_exchanges_twice_and_quantiles_nothing() -> None:
+    x = ht.array(np.random.default_rng(1).permutation(N).astype("f8"), split=0)
+    counted = sent(lambda: ht.sort(x))
+    assert counted.bytes("alltoallv") + counted.bytes("exchange") <= 2 * 1.1 * x.lnbytes
+    # Samples and the last few candidates of three quantiles, whatever the number of elements.
+    large = ht.random.rand(2_000_000, split=0)
+    counted = sent(lambda: ht.quantile(large, [0.1, 0.5, 0.9]))
+    assert counted.bytes("alltoallv") + counted.bytes("exchange") == 0
+    assert counted.bytes() < 3 * 8 * (2**14 + 2**12) < large.lnbytes
+    for call in (x.sum, x.max, x.var, x.any):
+        assert sent(call).bytes() <= 64
+    # One element of the neighbour, and one sum.
+    assert sent(lambda: ht.diff(x)).bytes() <= 8
+    assert sent(lambda: ht.cumsum(x)).bytes() <= 8
