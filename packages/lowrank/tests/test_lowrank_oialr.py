@@ -170,10 +170,11 @@ def test_the_order_of_execution_is_found_with_a_sample() -> None:
             return self.last(self.drop(self.norm(self.first(x))))
 
     model = Model()
+    model.drop.eval()
     state = torch.random.get_rng_state()
     chosen = lowrank.select_layers(model, sample=torch.ones(2, 8)).targets
     assert [t.name for t in chosen] == ["first"]
-    assert model.training
+    assert [model.training, model.norm.training, model.drop.training] == [True, True, False]
     assert torch.equal(model.norm.running_mean, torch.zeros(8))
     assert torch.equal(torch.random.get_rng_state(), state)
 

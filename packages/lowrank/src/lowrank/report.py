@@ -12,6 +12,7 @@ from torch import nn
 
 from lowrank.costs import Form, forward_multiply_adds, multiply_adds, stored, trainable
 from lowrank.nn.factored import Factored
+from lowrank.tracing import run_once
 from lowrank.views import MatrixView, view_of
 
 __all__ = ["LayerReport", "Report", "report"]
@@ -205,18 +206,6 @@ def _rows_per_sample(model: nn.Module, sample: Any) -> dict[str, int]:
         size = inputs[0].numel() // view.shape[0] if view.transposed else output.numel() // channels
         rows[name] = rows.get(name, 0) + size
 
-    hooks = [
-        module.register_forward_hook(lambda m, i, o, name=name: count(name, m, i, o))
-        for name, module in model.named_modules()
-        if _describe(module) is not None
-    ]
-    training = model.training
-    try:
-        with torch.no_grad(), torch.random.fork_rng():
-            model.eval()
-            model(*sample if isinstance(sample, tuple) else (sample,))
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
+    watched = {n: m for n, m in model.named_modules() if _describe(m) is not None}
+    run_once(model, sample, watched, count)
     return rows

@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from lowrank.nn.attention import MultiheadAttention
 from lowrank.nn.factored import Factored
+from lowrank.tracing import run_once
 from lowrank.views import MatrixView, view_of
 
 __all__ = ["LayerOptions", "Selection", "Target", "select_layers"]
@@ -235,22 +236,8 @@ def _in_order(model: nn.Module, sample: Any) -> list[str]:
     if sample is None:
         return names
     executed: dict[str, None] = {}
-    hooks = [
-        model.get_submodule(name).register_forward_hook(
-            lambda *_, name=name: executed.setdefault(name)
-        )
-        for name in names
-    ]
-    training = model.training
-    try:
-        # a run that leaves no trace: no dropout, no batch statistics, no gradients
-        with torch.no_grad(), torch.random.fork_rng():
-            model.eval()
-            model(*sample if isinstance(sample, tuple) else (sample,))
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
+    watched = {name: model.get_submodule(name) for name in names}
+    run_once(model, sample, watched, lambda name, *_: executed.update({name: None}))
     return [*executed, *(name for name in names if name not in executed)]
 
 
