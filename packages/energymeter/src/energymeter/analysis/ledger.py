@@ -85,7 +85,7 @@ class Ledger:
     seconds: float
     cross_checks: tuple[CrossCheck, ...] = ()
     warnings: tuple[str, ...] = ()
-    curves: tuple[tuple[EnergyCurve, float], ...] = field(default=(), repr=False)
+    curves: tuple[tuple[EnergyCurve, float], ...] = field(default=(), repr=False, compare=False)
     constant: float = 0.0
 
     @property
