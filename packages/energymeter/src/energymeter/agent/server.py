@@ -8,6 +8,7 @@ import os
 import selectors
 import signal
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -241,7 +242,8 @@ class Server:
         self.sampler.stop()
         self._note("anchor", real=self.env.realtime_ns())
         failures = [[*key, n] for key, n in sorted(self.sampler.failures.items())]
-        self._note("stop", reason=self.reason, missed=self.sampler.missed, failures=failures)
+        missed, cpu = self.sampler.missed, time.process_time()
+        self._note("stop", reason=self.reason, missed=missed, failures=failures, cpu_s=cpu)
         self.journal.close()
         self.journal.fd = -1
         self.listener.close()
