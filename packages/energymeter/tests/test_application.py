@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from energymeter.cli.app import verbatim_after_module
+from energymeter.cli.measure import run_parser
 
 FIDELITY = """
 import dataclasses, multiprocessing, pickle, sys
@@ -213,14 +213,23 @@ def test_sensors_and_compare(place):
 
 
 @pytest.mark.parametrize(
-    ("given", "seen"),
+    ("given", "module", "command"),
     [
-        ("run -m pkg --x", "run -m pkg -- --x"),
-        ("run --period 1 -q -m pkg", "run --period 1 -q -m pkg --"),
-        ("run app.py -m pkg", "run app.py -m pkg"),
-        ("run -- app -m pkg", "run -- app -m pkg"),
-        ("report -m pkg", "report -m pkg"),
+        ("-m pkg --x", True, "pkg --x"),
+        ("--period 1 -q -m pkg", True, "pkg"),
+        ("app.py -m pkg --period 3 --", False, "app.py -m pkg --period 3 --"),
+        ("-- -app -- -m pkg", False, "-- -app -- -m pkg"),
+        ("-l x app --label y", False, "app --label y"),
     ],
 )
-def test_words_after_a_module_are_its_own(given, seen):
-    assert verbatim_after_module(given.split()) == seen.split()
+def test_words_after_the_command_are_its_own(given, module, command):
+    options = run_parser().parse_args(given.split())
+    assert options.module is module
+    assert options.command == command.split()
+
+
+def test_options_that_there_are_not(place):
+    for words in (["--perid", "3"], ["--report", "film"], ["--rounds", "0"], ["--per", "3"]):
+        done = place.run("run", *words, "true")
+        assert done.returncode == 125, words
+        assert done.stderr.startswith("energymeter: ")

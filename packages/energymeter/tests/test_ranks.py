@@ -62,7 +62,7 @@ def test_one_agent_for_all_ranks_of_a_node(place, agents, ranks):
 def test_a_failing_rank_fails_the_job(place):
     place.script(APP)
     done, _ = run_ranks(place, 2, "app.py", "6")
-    assert done.returncode == 6
+    assert done.returncode != 0  # 6, or that of the ranks that the launcher then ended
     assert place.latest().result.total.joules > 20
 
 

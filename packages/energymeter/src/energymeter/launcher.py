@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -67,7 +66,7 @@ def run_identity(environ: Mapping[str, str], job: JobInfo) -> str:
     if given := environ.get("ENERGYMETER_RUN_ID"):
         return _clean(given)
     if not job.launcher:
-        return secrets.token_hex(4)
+        return os.urandom(4).hex()
     for names in (("SLURM_JOB_ID", "SLURM_STEP_ID"), ("PBS_JOBID",), ("LSB_JOBID",)):
         if names[0] in environ:
             started = f"-{_launcher_start()}" if job.launcher == "hydra" and _single(job) else ""

@@ -118,14 +118,21 @@ class _Target:
         self.recorder: Recorder | None = None
         self.decided = False
         self.hooked = False
+        self.lock = threading.Lock()
 
     def decide(self) -> Recorder | None:
-        self.decided = True
+        with self.lock:  # threads that start together share one recorder
+            if not self.decided:
+                self._open()
+                self.decided = True
+            return self.recorder
+
+    def _open(self) -> None:
         if self.place is None:
             run_dir, node = (os.environ.get(f"ENERGYMETER_{n}", "") for n in ("RUN_DIR", "NODE"))
             self.place = (run_dir, node) if run_dir and node else None
         if self.place is None:
-            return None
+            return
         offset = int(os.environ.get("ENERGYMETER_TEST_CLOCK_OFFSET_NS", "0"))
         # a run that cannot be written is the agent's to report: the application goes on
         with contextlib.suppress(OSError):
@@ -134,11 +141,11 @@ class _Target:
             self.hooked = True
             os.register_at_fork(after_in_child=self.forget)
             atexit.register(self.close)
-        return self.recorder
 
     def forget(self) -> None:
         """In a forked child: a new file at the first event; the parent's regions are not ours."""
         self.recorder, self.decided = None, False
+        self.lock = threading.Lock()  # another thread of the parent may have held it
         open_frame.set(None)
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import random
 import socket
 import sys
 from pathlib import Path
@@ -67,7 +66,7 @@ def _server(
         "pid": os.getpid(),
     }
     journal = JournalWriter(Path(given["node_dir"]) / "journal.emj", header)
-    sampler = Sampler(sensors, config, env, journal.sample, random.SystemRandom().random())
+    sampler = Sampler(sensors, config, env, journal.sample, int.from_bytes(os.urandom(4)) / 2**32)
     greeting = {"run_dir": given["run_dir"], "node": given["node"], "pid": os.getpid()}
     greeting["measured"] = sorted({s.component for s in sensors if _counts(s)})
     greeting["unavailable"] = unavailable

@@ -11,6 +11,7 @@ from energymeter.sensors import Kind, Probe, RawReading, Sensor, Status, Unavail
 
 __all__ = ["NvmlBackend"]
 
+DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 POWER_INSTANT_FIELD = 186
 ARCHITECTURE_AMPERE = 7
 # power readings of these observe a quarter of the time (Yang et al. 2023)
@@ -26,17 +27,18 @@ class NvmlBackend:
 
     def discover(self, env: Environment) -> list[Probe]:
         """All sensors of all boards; a board without a counter gives its power."""
-        present = env.exists("/dev/nvidiactl") or env.modules
+        if not (env.modules or any(map(env.exists, DEVICES))):
+            return []  # importing the library takes longer than all the rest
         try:
             nvml = env.import_module("pynvml")
         except ImportError:
             reason = "a GPU is here, but the library is not"
-            return [Unavailable("nvml", "node/gpu0", reason, HINT)] if present else []
+            return [Unavailable("nvml", "node/gpu0", reason, HINT)]
         try:
             nvml.nvmlInit()
             count = nvml.nvmlDeviceGetCount()
         except nvml.NVMLError as error:
-            return [Unavailable("nvml", "node/gpu0", str(error), HINT)] if present else []
+            return [Unavailable("nvml", "node/gpu0", str(error), HINT)]
         found: list[Probe] = []
         for index in range(count):
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 
 from energymeter.config import UNITS, MeterConfig, UserSensor
 from energymeter.environment import Environment
@@ -66,6 +65,8 @@ class _UserReader:
 
 def number_in(text: str, pattern: str) -> int:
     """The number that a pattern finds, in millionths. Raises ValueError."""
+    from fractions import Fraction
+
     match = re.search(pattern, text)
     if match is None:
         raise ValueError(f"{pattern!r} finds nothing")

@@ -8,11 +8,14 @@ Options of a counter: ``quantum`` (J), ``refresh`` (s), ``modulus`` (J). Reports
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from energymeter.environment import Environment
 from energymeter.errors import ConfigurationError
 from energymeter.sensors import Kind, Probe, RawReading, Sensor, Status
-from energymeter.testing.waves import Wave, parse_wave
+
+if TYPE_CHECKING:
+    from energymeter.testing.waves import Wave
 
 __all__ = ["WaveBackend"]
 
@@ -37,6 +40,8 @@ class WaveBackend:
 
 
 def _sensor(number: int, text: str) -> Sensor:
+    from energymeter.testing.waves import parse_wave
+
     component, kind, wave, *rest = text.split(",")
     parse_wave(wave)
     options = dict(item.split("=") for item in rest)
@@ -59,6 +64,8 @@ def _sensor(number: int, text: str) -> Sensor:
 
 class _WaveReader:
     def __init__(self, sensors: Sequence[Sensor], env: Environment) -> None:
+        from energymeter.testing.waves import parse_wave
+
         self.pairs = [(sensor, parse_wave(sensor.source)) for sensor in sensors]
         self.env = env
 

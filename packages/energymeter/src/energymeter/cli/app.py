@@ -1,18 +1,16 @@
-"""The commands: their options and help; what they do is elsewhere."""
+"""The commands ``report``, ``compare`` and ``sensors``; ``run`` is in `energymeter.cli.measure`."""
 
 from __future__ import annotations
 
-import sys
+from typing import Annotated
 
 import typer
 
 from energymeter.cli import runs
-from energymeter.cli.measure import run_command
+from energymeter.cli.measure import run_main
 from energymeter.cli.sensors import sensors_command
 
-__all__ = ["app", "main"]
-
-OWN_FAILURE = 125
+__all__ = ["app"]
 
 app = typer.Typer(
     add_completion=False,
@@ -21,35 +19,14 @@ app = typer.Typer(
     help="Measure the energy of a command, by node, component and phase.",
     rich_markup_mode=None,
 )
-# everything after the first word that is no option belongs to the application
-VERBATIM = {"allow_interspersed_args": False, "ignore_unknown_options": False}
-app.command("run", context_settings=VERBATIM)(run_command)
+
+
+@app.command("run", add_help_option=False, context_settings={"ignore_unknown_options": True})
+def run_command(words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Measure a command."""
+    raise typer.Exit(run_main(words or []))
+
+
 app.command("report")(runs.report_command)
 app.command("compare")(runs.compare_command)
 app.command("sensors")(sensors_command)
-
-
-FLAGS = ("-q", "--quiet", "--help")
-
-
-def verbatim_after_module(words: list[str]) -> list[str]:
-    """The words, with ``--`` after ``run ... -m MODULE``: what follows is the module's own."""
-    place = 1
-    while words[:1] == ["run"] and place < len(words) and words[place].startswith("-"):
-        if words[place] == "-m":
-            return [*words[: place + 2], "--", *words[place + 2 :]]
-        if words[place] == "--":
-            break
-        place += 1 if words[place] in FLAGS or "=" in words[place] else 2
-    return words
-
-
-def main() -> None:
-    """Run the command; failures of its own have status 125."""
-    from energymeter.errors import EnergymeterError
-
-    try:
-        app(verbatim_after_module(sys.argv[1:]), prog_name="energymeter")
-    except EnergymeterError as error:
-        print(f"energymeter: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
-        sys.exit(OWN_FAILURE)
