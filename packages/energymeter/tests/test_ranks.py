@@ -98,6 +98,6 @@ def test_two_emulated_nodes_of_one_run(place):
         seconds = (node.window[1] - node.window[0]) / 1e9
         assert node.total.joules == pytest.approx(120 * seconds, rel=0.05, abs=0.4)
         step = node.attribution.inclusive["training/step"]
-        assert step == pytest.approx(120 * 0.3, rel=0.3)
+        assert 120 * 0.3 * 0.9 < step <= node.total.joules  # a sleep may take longer, never less
     inside = sum(region.exclusive for region in result.regions)
     assert inside + result.outside == pytest.approx(result.total.joules, rel=1e-9)
