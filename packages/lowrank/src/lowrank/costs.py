@@ -15,7 +15,6 @@ __all__ = [
     "Form",
     "Profit",
     "break_even_rank",
-    "forward_multiply_adds",
     "multiply_adds",
     "stored",
     "trainable",
@@ -32,15 +31,8 @@ def multiply_adds(view: MatrixView, form: Form, rank: int) -> int:
     return view.groups * per_group[form]
 
 
-def forward_multiply_adds(view: MatrixView, form: Form, rank: int) -> int:
-    """Multiply-adds for one row of input, forward only."""
-    m, n, r = view.rows, view.columns, rank
-    per_group = {"dense": m * n, "usv": r * (m + n) + r * r, "ab": r * (m + n)}
-    return view.groups * per_group[form]
-
-
 def stored(view: MatrixView, form: Form, rank: int) -> int:
-    """Numbers that a layer keeps for its weight."""
+    """Numbers that a layer keeps for its weight; each is one multiply-add of a forward row."""
     m, n, r = view.rows, view.columns, rank
     per_group = {"dense": m * n, "usv": r * (m + n) + r * r, "ab": r * (m + n)}
     return view.groups * per_group[form]

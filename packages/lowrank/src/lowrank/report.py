@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lowrank.costs import Form, forward_multiply_adds, multiply_adds, stored, trainable
+from lowrank.costs import Form, multiply_adds, stored, trainable
 from lowrank.nn.factored import Factored
 from lowrank.tracing import run_once
 from lowrank.views import MatrixView, view_of
@@ -188,7 +188,7 @@ def _layer(
         stored=stored(view, form, rank),
         dense=view.numel,
         export=min(stored(view, "ab", rank), view.numel),
-        flops_forward=2 * rows * forward_multiply_adds(view, form, rank),
+        flops_forward=2 * rows * stored(view, form, rank),
         flops_training=2 * rows * multiply_adds(view, form, rank),
         flops_dense=2 * rows * multiply_adds(view, "dense", rank),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 from torch import Tensor, nn
@@ -68,13 +69,26 @@ class _Convolution(Factored):
         mixed: Tensor = CONVOLVE[self.dimensions](hidden, kernel, self.bias, groups=self.groups)
         return mixed
 
+    @abstractmethod
+    def _kernels(self) -> Tensor:
+        """The weight of the convolution in space."""
+
+    def _plain(self, weight: Tensor, out_channels: int) -> nn.Module:
+        """An ordinary layer with these settings and a weight, without a bias."""
+        left_out = ("transposed",) if self.view.transposed else ("transposed", "output_padding")
+        taken = {name: value for name, value in self.settings.items() if name not in left_out}
+        taken["out_channels"] = out_channels
+        layer = self.dense_class(**taken, bias=False, device="meta")
+        layer.weight = nn.Parameter(weight)
+        return layer
+
+    def spatial(self) -> nn.Module:
+        """The first convolution as an ordinary layer without a bias; its weight is a copy."""
+        return self._plain(self._kernels().detach().clone(), self.groups * self.rank)
+
     def dense(self) -> nn.Module:
         """The ordinary layer of the same function; its bias is this one's."""
-        taken = {k: v for k, v in self.settings.items() if k != "transposed"}
-        if not self.view.transposed:
-            del taken["output_padding"]
-        layer = self.dense_class(**taken, bias=False, device="meta")
-        layer.weight = nn.Parameter(self.weight.detach())
+        layer = self._plain(self.weight.detach(), self.out_channels)
         layer.register_parameter("bias", self.bias)
         return layer.train(self.training)
 
@@ -91,16 +105,6 @@ class FactoredConvNd(_Convolution):
 
     Attributes as in `torch.nn.Conv2d`, where `weight` is built on access, and as in `Factored`.
     """
-
-    def spatial(self) -> nn.Module:
-        """The first convolution as an ordinary layer without a bias; its weight is a copy."""
-        taken = {
-            k: v for k, v in self.settings.items() if k not in ("output_padding", "transposed")
-        }
-        taken["out_channels"] = self.groups * self.rank
-        layer = self.dense_class(**taken, bias=False, device="meta")
-        layer.weight = nn.Parameter(self._kernels().detach().clone())
-        return layer
 
     def _kernels(self) -> Tensor:
         inputs = self.in_channels // self.groups
@@ -142,14 +146,6 @@ class FactoredConvTransposeNd(_Convolution):
     Attributes as in `torch.nn.ConvTranspose2d`, where `weight` is built on access, and as in
     `Factored`.
     """
-
-    def spatial(self) -> nn.Module:
-        """The first convolution as an ordinary layer without a bias; its weight is a copy."""
-        taken = {k: v for k, v in self.settings.items() if k != "transposed"}
-        taken["out_channels"] = self.groups * self.rank
-        layer = self.dense_class(**taken, bias=False, device="meta")
-        layer.weight = nn.Parameter(self._kernels().detach().clone())
-        return layer
 
     def _kernels(self) -> Tensor:
         """``V`` as a transposed convolution's weight: (in, r, *kernel)."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lowrank.costs import break_even_rank, multiply_adds, stored, trainable
-from lowrank.linalg import polar_factor
+from lowrank.linalg import polar_factor, tail_norm
 from lowrank.measures import polar_similarity
 from lowrank.oialr.config import OIALRConfig
 from lowrank.oialr.conversion import Surgeon, as_matrix
@@ -282,8 +282,7 @@ class OIALR:
             self._surgeon.to_usv(target, svd, rank, scale)
         else:
             self._surgeon.rotate(target, svds.truncated(target.name, rank), rank, scale)
-        tail = svds.values[target.name][..., rank:]
-        self._record(target, float(tail.square().sum().sqrt()))
+        self._record(target, tail_norm(svds.values[target.name], rank))
 
     def _exponent(self) -> float:
         if self.config.update_scale != "auto":

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lowrank.costs import Form
-from lowrank.linalg import SVD, tail_norm
+from lowrank.linalg import SVD
 from lowrank.nn.factored import Factored
 from lowrank.nn.factory import factored
 from lowrank.optimizer_state import StateMap, StatePolicy, holder_of, replace_parameters
@@ -36,8 +36,8 @@ class Surgeon:
     policy: StatePolicy = "project"
     replaced: dict[nn.Parameter, list[nn.Parameter]] = field(default_factory=dict)
 
-    def to_usv(self, target: Target, svd: SVD, rank: int, scale: float) -> float:
-        """Convert a dense target; gives the norm of what is cut off."""
+    def to_usv(self, target: Target, svd: SVD, rank: int, scale: float) -> None:
+        """Convert a dense target."""
         weight = target.module.weight
         assert isinstance(weight, nn.Parameter)
         kept = svd.truncated(rank).to(weight.dtype)
@@ -46,10 +46,9 @@ class Surgeon:
         new.set_usv(kept.U, core, kept.V, scale)
         turn = StateMap(kept.U.mT, kept.V.mT, scale, before=target.view.matrix)
         self._finish(target, [weight], [(new.S, turn)])
-        return tail_norm(svd.s, rank)
 
-    def to_ab(self, target: Target, svd: SVD, rank: int) -> float:
-        """Convert a dense target to two trained factors; gives the norm of what is cut off."""
+    def to_ab(self, target: Target, svd: SVD, rank: int) -> None:
+        """Convert a dense target to two trained factors."""
         weight = target.module.weight
         assert isinstance(weight, nn.Parameter)
         new = self._replace(target, svd, rank)
@@ -60,9 +59,8 @@ class Surgeon:
             (new.B, StateMap(left=new.A.detach().mT, before=view)),
         ]
         self._finish(target, [weight], turns)
-        return tail_norm(svd.s, rank)
 
-    def rotate(self, target: Target, core: SVD, rank: int, scale: float) -> float:
+    def rotate(self, target: Target, core: SVD, rank: int, scale: float) -> None:
         """Turn the bases of a USV target into those of its core, and cut its rank (alg. 1)."""
         layer = target.factored
         assert layer is not None
@@ -71,7 +69,6 @@ class Surgeon:
         layer.set_usv(U, S / scale, V, scale)
         P, _, Q = core.truncated(rank)
         self._finish(target, [old], [(layer.S, StateMap(P.mT, Q.mT, scale / old_scale))])
-        return tail_norm(core.s, rank)
 
     def fold(self, target: Target, core: SVD) -> None:
         """Train both factors of a USV target from here on, ``A = U P sqrt(s)``."""
