@@ -14,18 +14,27 @@ from tools.workspace import ROOT, packages
 
 __all__ = ["on_config", "on_files", "on_page_markdown", "site_target"]
 
+PAGES = "tools/docs/pages/"
+SECTIONS = {"tutorials": "Tutorials", "how-to": "How to", "explanation": "How it works"}
 # pages of the site that are files of the repository outside of packages/
 OUTSIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "benchmarks/README.md": "benchmarks.md",
+    "benchmarks/RESULTS.md": "results.md",
+    **{
+        str(file.relative_to(ROOT)): str(file.relative_to(ROOT / PAGES))
+        for file in sorted((ROOT / PAGES).rglob("*.md"))
+    },
 }
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)]*)?\)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Write the navigation: the pages of each package together."""
-    nav: list[dict[str, object]] = [{"hpc-ml": "index.md"}]
+    """Write the navigation: pages by section, then those of each package together."""
+    nav: list[object] = [{"hpc-ml": "index.md"}]
+    for folder, title in SECTIONS.items():
+        nav.append({title: [page for page in OUTSIDE.values() if page.startswith(f"{folder}/")]})
     for package in packages():
         name = package.name
         pages = [
@@ -34,7 +43,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             {"Changelog": f"{name}/CHANGELOG.md"},
         ]
         nav.append({name: pages})
-    nav += [{title.stem.title(): str(title)} for title in map(PurePosixPath, _outside_pages())]
+    outer = (
+        page for source, page in OUTSIDE.items() if "/" not in page and (ROOT / source).exists()
+    )
+    nav += [{page.removesuffix(".md").title(): page} for page in outer if page != "index.md"]
     config.nav = nav
     return config
 
@@ -75,9 +87,3 @@ def site_target(path: str) -> str:
         return OUTSIDE[path]
     inside = path.removeprefix("packages/")
     return inside if PurePosixPath(inside).suffix else f"{inside}/README.md"
-
-
-def _outside_pages() -> list[str]:
-    return [
-        page for source, page in OUTSIDE.items() if page != "index.md" and (ROOT / source).exists()
-    ]

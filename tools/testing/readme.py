@@ -2,8 +2,9 @@
 
 ```python blocks are run as scripts; a first line ``# name.py`` names the file. ```bash blocks are
 run by bash, with ``pip``, ``hatch`` and ``git clone`` replaced by checks: what they would install
-or call must exist. ```toml blocks must parse; ```text blocks are output. Nothing else is allowed,
-so that no block is skipped by accident.
+or call must exist. A bash block that starts with ``#!`` is a script for another machine, such as a
+batch job: bash must be able to parse it. ```toml blocks must parse; ```text blocks are output.
+Nothing else is allowed, so that no block is skipped by accident.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def _run_block(block: Block, folder: Path, shims: Path, readme: Path) -> None:
             script.write_text(block.text)
             command = [sys.executable, script.name]
         case "bash":
-            command = ["bash", "-euo", "pipefail", "-c", block.text]
+            options = ["-n"] if block.text.startswith("#!") else ["-euo", "pipefail"]
+            command = ["bash", *options, "-c", block.text]
         case "toml":
             tomllib.loads(block.text)
             return

@@ -1,4 +1,4 @@
-"""Every code block of every README runs as it stands."""
+"""Every code block of every README and of every page of the documentation runs as it stands."""
 
 from pathlib import Path
 
@@ -7,7 +7,12 @@ import pytest
 from tools.testing.readme import BlockError, blocks, run_story
 from tools.workspace import ROOT, packages
 
-READMES = {"README": ROOT / "README.md"} | {package.name: package.readme for package in packages()}
+PAGES = ROOT / "tools" / "docs" / "pages"
+READMES = {
+    "README": ROOT / "README.md",
+    **{package.name: package.readme for package in packages()},
+    **{str(page.relative_to(PAGES)): page for page in sorted(PAGES.rglob("*.md"))},
+}
 
 
 @pytest.mark.timeout(600)
@@ -71,6 +76,7 @@ dependencies = ["mpi-utils>=2026.11"]
         ("```bash\npip install ./packages/nope\n```", "does not exist"),
         ("```bash\npython -m pip install 'daso>>1'\n```", "is no requirement"),
         ("```bash\nhatch run nope\n```", "no script"),
+        ("```bash\n#!/bin/bash\nif true; then\n```", "status 2"),
         ("```sh\ntrue\n```", "sh blocks are not known"),
         ("```\ntrue\n```", "unnamed blocks are not known"),
         ("```python\n", "never closed"),
