@@ -1,13 +1,16 @@
 """``python -m tools.bench``: run benchmarks/<package>/*.py, each on the ranks that it asks for.
 
 A benchmark is a script with ``--quick`` and ``--json FILE`` that prints a table. A top-level
-constant ``RANKS = N`` makes it run under ``mpirun -n N``. The JSON goes to ``results/<package>/``.
+constant ``RANKS = N`` makes it run under ``mpirun -n N``. What it finds goes to
+``results/<package>/``; ``--record`` keeps it in ``benchmarks/results`` and makes
+``benchmarks/RESULTS.md`` of all that is there. Ratios that moved since then are listed.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tools.bench.results import Run, moved, write_page
 from tools.testing.launch import child_environment, launcher
 from tools.workspace import ROOT, find_package
 
@@ -25,14 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("package", nargs="*", help="default: all that have benchmarks")
     parser.add_argument("--quick", action="store_true", help="small sizes, under two minutes")
     parser.add_argument("-n", dest="ranks", type=int, help="run on this many ranks instead")
+    parser.add_argument("--record", action="store_true", help="keep the results for all to see")
     given = parser.parse_args(arguments)
     try:
         names = [find_package(name).name for name in given.package] or ["*"]
     except LookupError as error:
         parser.error(str(error.args[0]))
     scripts = [script for name in names for script in sorted(ROOT.glob(f"benchmarks/{name}/*.py"))]
-    console = Console()
-    failed = [s for s in scripts if not _run(s, given.ranks or ranks_of(s), given.quick, console)]
+    console = Console(highlight=False)
+    failed = []
+    for script in scripts:
+        run = _run(script, given.ranks or ranks_of(script), given.quick, console)
+        if run is None:
+            failed.append(script)
+        else:
+            _keep(run, script, given.record, console)
+    if given.record and len(failed) < len(scripts):
+        write_page(ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "RESULTS.md")
     for script in failed:
         console.print(f"failed: {script.relative_to(ROOT)}", style="red")
     if not scripts:
@@ -49,16 +62,41 @@ def ranks_of(script: Path) -> int:
     return 1
 
 
-def _run(script: Path, ranks: int, quick: bool, console: Console) -> bool:
-    name = script.relative_to(ROOT / "benchmarks").with_suffix("")
-    result = ROOT / "results" / name.with_suffix(".json")
-    result.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(script), "--json", str(result), *(["--quick"] if quick else [])]
+def _run(script: Path, ranks: int, quick: bool, console: Console) -> Run | None:
+    """Run a benchmark, showing what it prints; None if it fails."""
+    name = script.relative_to(ROOT)
+    figures = (
+        ROOT / "results" / script.relative_to(ROOT / "benchmarks").with_suffix(".figures.json")
+    )
+    figures.parent.mkdir(parents=True, exist_ok=True)
+    options = ["--quick"] if quick else []
+    command = [sys.executable, str(script), "--json", str(figures), *options]
+    shown = ["python", str(name), *options]
     if ranks > 1:
         command = [*launcher(), "-n", str(ranks), *command]
-    console.rule(f"{name}, {ranks} rank{'s' * (ranks > 1)}", align="left")
-    environment = child_environment(ranks)
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+        shown = ["mpirun", "-n", str(ranks), *shown]
+    console.rule(" ".join(shown), align="left")
+    table = ""
+    with subprocess.Popen(
+        command, cwd=ROOT, env=child_environment(ranks), stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout or ():
+            console.print(line, end="", markup=False, soft_wrap=True)
+            table += line
+    if process.returncode != 0:
+        return None
+    title = (ast.get_docstring(ast.parse(script.read_text())) or script.stem).splitlines()[0]
+    return Run.now(" ".join(shown), title.rstrip("."), table, json.loads(figures.read_text()))
+
+
+def _keep(run: Run, script: Path, record: bool, console: Console) -> None:
+    """Save a run, and say which ratios moved since the last one that was recorded."""
+    name = script.relative_to(ROOT / "benchmarks").with_suffix(".json")
+    recorded = ROOT / "benchmarks" / "results" / name
+    if recorded.exists():
+        for line in moved(Run.load(recorded), run):
+            console.print(f"moved: {line}", style="yellow", markup=False)
+    run.save(recorded if record else ROOT / "results" / name)
 
 
 if __name__ == "__main__":

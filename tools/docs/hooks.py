@@ -32,7 +32,7 @@ LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Write the navigation: pages by section, then those of each package together."""
-    nav: list[object] = [{"hpc-ml": "index.md"}]
+    nav: list[object] = [{"Start": "index.md"}]
     for folder, title in SECTIONS.items():
         nav.append({title: [page for page in OUTSIDE.values() if page.startswith(f"{folder}/")]})
     for package in packages():

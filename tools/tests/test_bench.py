@@ -1,6 +1,5 @@
 """The runner of the benchmarks."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from tools.bench import __main__ as bench
-from tools.workspace import ROOT
+from tools.bench.results import Run, moved, unsupported
+from tools.workspace import ROOT, packages
 
 SCRIPT = """
+'''A test.'''
 import argparse, json
 from mpi4py import MPI
 RANKS = 2
@@ -20,7 +21,8 @@ parser.add_argument("--json")
 given = parser.parse_args()
 size = MPI.COMM_WORLD.size
 if MPI.COMM_WORLD.rank == 0:
-    json.dump({"ranks": size, "quick": given.quick}, open(given.json, "w"))
+    json.dump({"ranks": size, "rows": [{"case": "sum", "ratio": 2.0}]}, open(given.json, "w"))
+    print("sum twice as fast")
 """
 
 
@@ -32,8 +34,33 @@ def test_a_benchmark_runs_on_the_ranks_it_asks_for(
     (folder / "speed.py").write_text(SCRIPT)
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     assert bench.main(["daso", "--quick"]) == 0
-    result = json.loads((tmp_path / "results" / "daso" / "speed.json").read_text())
-    assert result == {"ranks": 2, "quick": True}
+    run = Run.load(tmp_path / "results" / "daso" / "speed.json")
+    assert run.figures["ranks"] == 2
+    assert run.command == "mpirun -n 2 python benchmarks/daso/speed.py --quick"
+    assert (run.title, run.table) == ("A test", "sum twice as fast\n")
+
+
+def test_recorded_runs_make_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "benchmarks" / "daso"
+    folder.mkdir(parents=True)
+    (folder / "speed.py").write_text(SCRIPT)
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    assert bench.main(["daso", "--quick", "-n", "1", "--record"]) == 0
+    page = (tmp_path / "benchmarks" / "RESULTS.md").read_text()
+    assert "### A test" in page
+    assert "`python benchmarks/daso/speed.py --quick`" in page
+    assert "```text\nsum twice as fast\n```" in page
+
+
+def test_ratios_that_moved_are_named() -> None:
+    def run(ratio: float, command: str = "x") -> Run:
+        figures = {"seconds": 1.0, "rows": [{"case": "sum", "ratio": ratio}]}
+        return Run(command, "t", "2026-11-01", "m", "v", "", figures)
+
+    assert moved(run(2.0), run(2.4)) == []
+    assert moved(run(2.0), run(3.0)) == ["rows / sum / ratio: 2 on 2026-11-01, now 3"]
+    assert moved(run(3.0), run(2.0)) == ["rows / sum / ratio: 3 on 2026-11-01, now 2"]
+    assert moved(run(3.0), run(2.0, "another")) == []
 
 
 def test_a_failed_benchmark_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +76,35 @@ def test_the_scripts_of_the_workspace_name_what_exists() -> None:
     for tool in ("testing", "lint", "release", "release.build", "bench"):
         command = [sys.executable, "-m", f"tools.{tool}", "--help"]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
+README = """
+`python benchmarks/daso/speed.py`:
+
+| case | seconds | ratio |
+|---|--:|--:|
+| 4 ranks | 1,200 | 2.5 |
+
+## Another chapter
+
+| n | 17 |
+|---|---|
+| n | 17 |
+"""
+
+
+def test_figures_of_a_readme_are_those_of_the_results() -> None:
+    def run(table: str) -> Run:
+        return Run("python benchmarks/daso/speed.py", "t", "2026-11-01", "m", "v", table, {})
+
+    assert unsupported(README, [run("4 ranks: 1200 s, 2.4996 times")]) == []
+    assert unsupported(README, [run("4 ranks: 1200 s, 2.56")]) == ["benchmarks/daso/speed.py: 2.5"]
+    assert unsupported(README, []) == []
+
+
+@pytest.mark.parametrize(
+    "readme", [ROOT / "README.md", *(p.readme for p in packages())], ids=lambda p: p.parent.name
+)
+def test_readmes_say_what_was_measured(readme: Path) -> None:
+    runs = [Run.load(path) for path in (ROOT / "benchmarks" / "results").rglob("*.json")]
+    assert unsupported(readme.read_text(), runs) == []
