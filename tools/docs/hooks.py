@@ -16,10 +16,11 @@ __all__ = ["on_config", "on_files", "on_page_markdown", "site_target"]
 
 PAGES = "tools/docs/pages/"
 SECTIONS = {"tutorials": "Tutorials", "how-to": "How to", "explanation": "How it works"}
-# pages of the site that are files of the repository outside of packages/
+# files of the site that are files of the repository outside of packages/
 OUTSIDE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
+    "tools/docs/overview.svg": "overview.svg",
     "benchmarks/README.md": "benchmarks.md",
     "benchmarks/RESULTS.md": "results.md",
     **{
