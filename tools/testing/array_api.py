@@ -65,7 +65,7 @@ def environment(ranks: int, split: int | None) -> dict[str, str]:
     return child_environment(ranks) | added
 
 
-def run_suite(suite: Path, examples: int = 20, limit: float = 3600.0) -> int:
+def run_suite(suite: Path, examples: int = 100, limit: float = 3600.0) -> int:
     """Run the suite in all ways; the exit status is 0 if all passed.
 
     Parameters

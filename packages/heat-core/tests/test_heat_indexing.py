@@ -172,3 +172,29 @@ def test_random_keys(check: Any) -> None:
         assert x.layout == layout
         if error is None:
             assert np.array_equal(x.larray.numpy(), written[layout.slices(x.comm.rank)]), what
+
+
+@pytest.mark.parallel(RANKS)
+def test_masks_without_elements_select_nothing(every_layout: Any, check: Any) -> None:
+    data = np.arange(12).reshape(4, 3)
+    for x in map(ht.copy, every_layout(data)):
+        for shape in ((0,), (0, 3), (4, 0)):
+            mask = np.zeros(shape, dtype=bool)
+            for key in (mask, ht.array(mask, split=0)):
+                check(x[key], data[mask])
+                x[key] = 7
+        with pytest.raises(IndexError, match="mask"):
+            x[np.zeros((0, 2), dtype=bool)]
+        check(x, data)
+
+
+@pytest.mark.parallel([1, 2])
+def test_numbers_are_written_exactly(every_layout: Any, check: Any) -> None:
+    data = np.zeros((3, 2))
+    for x in map(ht.copy, every_layout(data)):
+        x[ht.array([True, False, True])] = 16_777_217.0  # not a float32
+        x[[1], [1]] = 0.1
+        check(x, [[16_777_217.0] * 2, [0, 0.1], [16_777_217.0] * 2], rtol=0, atol=0)
+    for dtype in ("uint16", "uint32", "uint64"):
+        x = ht.array(5, dtype=dtype)
+        assert (x[True].tolist(), x[False].tolist()) == ([5], [])

@@ -1,9 +1,8 @@
 """What went wrong in distributed array libraries before: each must not happen here.
 
-The numbers are those of the list that the project keeps; 11, 12, 20 and 21 concern estimators,
-factorizations and sparse matrices. Some are tested where they belong: 14 (messages of a roll, and
-of no derived types) in ``test_heat_rearrange.py``, 15 in ``test_heat_array.py``, 16 in
-``test_heat_formats.py``, 19 in ``test_heat_core_package.py``.
+The numbers are those of the list that the project keeps. Some are tested where they belong: 14
+(messages of a roll, and of no derived types) in ``test_heat_rearrange.py``, 15 in
+``test_heat_array.py``, 16 in ``test_heat_formats.py``, 19 in ``test_heat_core_package.py``.
 """
 
 from __future__ import annotations
@@ -118,6 +117,40 @@ def test_10_states_of_the_generator_return(check: Any) -> None:
 
 
 @pytest.mark.parallel(RANKS)
+def test_11_clusters_are_weighted_by_squared_distances() -> None:
+    near = np.random.default_rng(0).random((3000, 1))
+    data = np.concatenate([near, [[3000.0]]])
+    x = ht.array(data, split=0)
+    for init in ("k-means++", "k-means||"):
+        for seed in range(5):
+            found = ht.cluster.KMeans(2, init=init, max_iter=1, random_state=seed).fit(x)
+            # By squares the far sample is a centre at once, but for one time in 3000.
+            assert found.labels_.shape == (3001,)
+            assert found.cluster_centers_.numpy().max() == 3000
+            distance = data[:, 0] - found.cluster_centers_.numpy()[found.labels_.numpy(), 0]
+            assert found.inertia_ == pytest.approx((distance**2).sum(), rel=1e-6)
+
+
+@pytest.mark.parallel(RANKS)
+@pytest.mark.parametrize("budget", [1 << 28, 0])
+def test_12_determinants_and_inverses_pivot_and_send_blocks(budget: int) -> None:
+    from mpi_utils import traffic
+
+    data = np.random.default_rng(4).normal(size=(60, 60))
+    data[0, 0] = 1e-12  # a pivot that elimination must not take
+    with ht.config(replicate_bytes=budget):
+        for split in (0, 1):
+            x = ht.array(data, split=split)
+            with traffic(x.comm) as counted:
+                determinant, inverse = ht.linalg.det(x), ht.linalg.inv(x)
+            assert determinant.item() == pytest.approx(np.linalg.det(data), rel=1e-12)
+            expected = np.linalg.inv(data)
+            error = np.abs(inverse.numpy() - expected).max() / np.abs(expected).max()
+            assert error < 1e-12
+            assert counted.messages() < 60 * x.comm.size  # one an element would be thousands
+
+
+@pytest.mark.parallel(RANKS)
 def test_13_splits_and_libraries_mix(check: Any) -> None:
     data = np.arange(12.0).reshape(3, 4)
     rows, columns = ht.array(data, split=0), ht.array(data, split=1)
@@ -157,6 +190,40 @@ def test_18_names_of_the_standard() -> None:
     assert [name for name in names.split() if not hasattr(ht, name)] == []
     assert abs(ht.array(-3)).item() == 3
     assert ht.zeros(1).__array_namespace__() is ht
+
+
+@pytest.mark.parallel(RANKS)
+def test_20_estimators_keep_to_their_data() -> None:
+    state = ht.random.get_state()
+    rng = np.random.default_rng(1)
+    data = rng.normal(size=(40, 3)) * [1.0, 1000.0, 0.001]  # features of very different scales
+    target = data @ [2.0, 0.003, -500.0] + 1
+    x, y = ht.array(data, split=0), ht.array(target, split=0)
+    clusters = ht.cluster.KMeans(2, random_state=3).fit(x)
+    assert clusters.labels_.shape == (40,)
+    assert ht.random.get_state() == state
+    labels = np.where(target > 1, 7, -2)
+    neighbours = ht.classification.KNeighborsClassifier(1).fit(x, ht.array(labels, split=0))
+    assert neighbours.predict(x).tolist() == labels.tolist()
+    with_ones = ht.concatenate([ht.ones((40, 1), dtype=ht.float64, split=0), x], 1)
+    model = ht.regression.Lasso(lam=1e-10, max_iter=1000, tol=1e-12).fit(with_ones, y)
+    np.testing.assert_allclose(model.theta.numpy()[:, 0], [1, 2, 0.003, -500], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parallel(RANKS)
+def test_21_sparse_matrices_count_exactly_and_multiply(check: Any) -> None:
+    comm = ht.get_comm()
+    n = 2**24 + 1  # float32 cannot count to this; the elements share one place in memory
+    layout = Layout((comm.size, n), 0, (1,) * comm.size)
+    elements = torch.ones(1, dtype=torch.int8).expand(n)
+    places = torch.zeros(1, dtype=torch.int64).expand(n)
+    x = ht.sparse.DCSR_matrix(torch.tensor([0, n]), places, elements, layout, comm)
+    assert (x.nnz, x.lnnz) == (comm.size * n, n)
+    assert x.counts_displs_nnz() == ((n,) * comm.size, tuple(r * n for r in range(comm.size)))
+    data = np.array([[0.0, 2, 0], [1, 0, 0], [0, 0, 3], [4, 0, 5]])
+    a = ht.sparse.sparse_csr_matrix(data, split=0)
+    check(a @ ht.arange(3.0, dtype=ht.float64, split=0), data @ np.arange(3.0))
+    check((a @ ht.sparse.sparse_csc_matrix(data.T, split=1)).todense(), data @ data.T)
 
 
 @pytest.mark.parallel([2, 3])

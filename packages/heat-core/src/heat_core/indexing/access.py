@@ -30,6 +30,9 @@ from heat_core.layout import Layout, replicated_layout
 
 __all__ = ["getitem", "iterate", "setitem"]
 
+# In which Python's numbers become tensors without a loss, whatever torch's default is.
+_EXACT = {float: torch.float64, complex: torch.complex128}
+
 
 def getitem(x: DNDarray, key: Any) -> DNDarray:
     """``x[key]`` with NumPy's meaning. Collective, local if ``x`` and the key are replicated.
@@ -183,9 +186,10 @@ def _as_array(x: DNDarray, content: DNDarray | Scalar) -> DNDarray:
     if isinstance(content, DNDarray):
         return content
     dtype = x.larray.dtype
-    is_exact = type(content) is int and dtype is not torch.bool
-    tensor = torch.tensor(content, dtype=dtype if is_exact else None)
-    tensor = tensor.to(x.larray.device, dtype)
+    exact: torch.dtype | None = _EXACT.get(type(content))
+    if type(content) is int and dtype is not torch.bool:
+        exact = dtype
+    tensor = torch.tensor(content, dtype=exact).to(x.larray.device, dtype)
     return wrap(tensor, replicated_layout(()), x.comm)
 
 

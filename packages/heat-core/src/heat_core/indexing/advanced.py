@@ -193,7 +193,12 @@ class _Builder:
             self._consume_all()
         entry = Entry(tuple(range(first, first + n_axes)), part)
         if entry.is_mask and tuple(part.shape) != covered:
-            raise IndexError(f"a mask of shape {tuple(part.shape)} for axes of shape {covered}")
+            if any(n not in (0, extent) for n, extent in zip(part.shape, covered, strict=True)):
+                raise IndexError(f"a mask of shape {tuple(part.shape)} for axes of shape {covered}")
+            # As in NumPy, a mask without elements selects nothing of any extent.
+            nothing = torch.zeros(0, dtype=torch.int64)
+            self.entries += [Entry((axis,), nothing) for axis in entry.axes]
+            return
         self.entries.append(entry)
 
 

@@ -56,7 +56,7 @@ def _gather_local(
     arrays = positions.local(work)
     if len(arrays) == 1:
         axis, shape = positions.axes[0], arrays[0].shape
-        picked = local.index_select(axis, arrays[0].reshape(-1))
+        picked = signed_view(local).index_select(axis, arrays[0].reshape(-1)).view(local.dtype)
         return picked.reshape(*local.shape[:axis], *shape, *local.shape[axis + 1 :])
     block = table_of(local, positions.axes)[tuple(arrays)]
     return _placed(block, len(work.gshape), place)

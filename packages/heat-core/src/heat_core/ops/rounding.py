@@ -23,8 +23,27 @@ ceil = unary(
 trunc = fix = unary(
     Kernel("trunc", torch.trunc, kinds="iuf", of_uint64=torch.clone), "Integer towards zero."
 )
+
+
+def _rounded(x: torch.Tensor, decimals: int = 0) -> torch.Tensor:
+    if x.is_complex():  # real and imaginary part by themselves, as the standard wants
+        return torch.view_as_complex(_rounded(torch.view_as_real(x.resolve_conj()), decimals))
+    if x.is_floating_point():
+        return torch.round(x, decimals=decimals)
+    if decimals >= 0:
+        return x.clone()
+    unit = 10**-decimals
+    wide = x.long()
+    rest = wide.remainder(unit)
+    below = wide - rest
+    is_odd = below.div(unit, rounding_mode="floor").bitwise_and(1).bool()
+    goes_up: torch.Tensor = (2 * rest > unit) | ((2 * rest == unit) & is_odd)
+    below += goes_up * unit
+    return below.to(x.dtype)
+
+
 rint = unary(
-    Kernel("rint", torch.round, kinds="iuf", of_uint64=torch.clone),
+    Kernel("rint", _rounded, kinds="iufc", of_uint64=torch.clone),
     "Nearest integer, even at ties.",
 )
 
@@ -44,7 +63,7 @@ def round(  # noqa: A001 - the name of the array API standard
     """
     if decimals == 0:
         return rint(x, out=out)
-    kernel = Kernel("round", partial(torch.round, decimals=decimals), kinds="f")
+    kernel = Kernel("round", partial(_rounded, decimals=decimals), kinds="iufc")
     return apply(kernel, x, out=out)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.dispatch.elementwise import Kernel, binary, unary
+from heat_core.ops.complex_numbers import numpy_on_complex
 
 __all__ = [
     "acos",
@@ -51,7 +53,7 @@ sinh = _row("sinh", torch.sinh, "Hyperbolic sine.")
 cosh = _row("cosh", torch.cosh, "Hyperbolic cosine.")
 tanh = _row("tanh", torch.tanh, "Hyperbolic tangent.")
 asin = arcsin = _row("asin", torch.asin, "Inverse sine, in radians.")
-acos = arccos = _row("acos", torch.acos, "Inverse cosine, in radians.")
+acos = arccos = _row("acos", numpy_on_complex(np.arccos, torch.acos), "Inverse cosine, in radians.")
 atan = arctan = _row("atan", torch.atan, "Inverse tangent, in radians.")
 asinh = arcsinh = _row("asinh", torch.asinh, "Inverse hyperbolic sine.")
 acosh = arccosh = _row("acosh", torch.acosh, "Inverse hyperbolic cosine.")
