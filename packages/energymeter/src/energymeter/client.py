@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from energymeter.config import MeterConfig
-from energymeter.errors import EnergymeterError, RunError
+from energymeter.errors import EnergymeterError, NotMeasuredError, RunError
+from energymeter.launcher import visible_gpus
+from energymeter.sensors import component_class
 
-__all__ = ["AgentClient", "Place", "attach", "start_or_join"]
+__all__ = ["AgentClient", "Place", "attach", "reap", "register", "start_or_join"]
 
 PATIENCE = 10.0
 BOOT = "import sys, json; sys.path += json.loads(sys.argv[1]); "
@@ -231,18 +233,41 @@ def reap(seconds: float = 1.0) -> None:
         AGENTS.remove(pid)
 
 
-def register(client: AgentClient, **values: Any) -> dict[str, Any]:
-    """Register a process; returns the agent's greeting.
+def register(client: AgentClient, config: MeterConfig, **values: Any) -> dict[str, Any]:
+    """Register this process; returns the agent's greeting.
 
     Raises
     ------
     EnergymeterError
         With what the agent says if it cannot measure.
+    NotMeasuredError
+        If a class of components would only be estimated, and `config` requires it measured.
     """
+    pid = os.getpid()
     try:
-        reply = client.ask("register", **values)
+        reply = client.ask("register", pid=pid, gpus=visible_gpus(os.environ), **values)
     except ConnectionError as error:
         raise RunError(f"{error}; see agent.log in the run's directory") from error
     if "error" in reply:
         raise EnergymeterError(reply["error"])
+    try:
+        _check_required(config, reply)
+    except NotMeasuredError:
+        client.ask("finish", pid=pid, refused=True, wait=True)
+        raise
     return reply
+
+
+def _check_required(config: MeterConfig, reply: dict[str, Any]) -> None:
+    classes = config.required_classes
+    if classes is None:
+        return
+    there = {component_class(component) for component in reply["measured"]}
+    missing = [name for name in classes or ("",) if name not in there and (name or not there)]
+    if missing:
+        why = "; ".join(
+            f"{u['id']}: {u['reason']}" + (f" ({u['hint']})" if u["hint"] else "")
+            for u in reply["unavailable"]
+        )
+        what = ", ".join(filter(None, missing)) or "energy"
+        raise NotMeasuredError(f"no measured source for {what}: {why or 'no sensors here'}")

@@ -13,6 +13,7 @@ from energymeter.errors import ConfigurationError
 from energymeter.run import Run, load
 
 if TYPE_CHECKING:
+    from energymeter.analysis.events import Step
     from energymeter.report.tables import Table
 
 __all__ = ["Comparison", "Group", "PhaseGroup", "compare", "log_ratio_interval"]
@@ -76,6 +77,7 @@ class Comparison:
     groups: tuple[Group, ...]
     phases: tuple[PhaseGroup, ...]
     by: str
+    per: str = "run"
 
     def tables(self) -> list[Table]:
         """As tables of text."""
@@ -91,7 +93,11 @@ class Comparison:
 
 
 def compare(
-    runs: Sequence[Run | str | Path], *, by: str = "node-type", reference: str | None = None
+    runs: Sequence[Run | str | Path],
+    *,
+    by: str = "node-type",
+    reference: str | None = None,
+    per: str = "run",
 ) -> Comparison:
     """Compare runs in groups.
 
@@ -101,6 +107,9 @@ def compare(
     by : {"node-type", "label", "run"}
     reference : str, optional
         Name of the group that others are compared with; default: the first run's.
+    per : {"run", "step", "sample"}
+        Whether ratios are those of the energy of runs, or for each step or sample, where runs did
+        not do the same amount of work.
 
     Raises
     ------
@@ -124,8 +133,10 @@ def compare(
     if first not in groups:
         raise ConfigurationError(f"there is no group {first!r}: there are {', '.join(groups)}")
     ordered = [first, *(name for name in groups if name != first)]
-    found = [_group(name, groups[name], groups[first]) for name in ordered]
-    return Comparison(tuple(found), tuple(_phases({n: groups[n] for n in ordered})), by)
+    if per not in PER:
+        raise ConfigurationError(f"per={per!r}: use one of {', '.join(PER)}")
+    found = [_group(name, groups[name], groups[first], per) for name in ordered]
+    return Comparison(tuple(found), tuple(_phases({n: groups[n] for n in ordered})), by, per)
 
 
 def log_ratio_interval(values: Sequence[float], reference: Sequence[float]) -> tuple[float, float]:
@@ -155,10 +166,26 @@ def _student_975(freedom: float) -> float:
     return next((t for limit, t in reversed(STUDENT_AT) if freedom >= limit), STUDENT[-1])
 
 
-def _group(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> Group:
+PER: dict[str, Callable[[Step], int]] = {
+    "run": lambda _step: 0,
+    "step": lambda _step: 1,
+    "sample": lambda step: step.samples,
+}
+
+
+def _work(run: Run, per: str) -> float:
+    """What a run's energy is divided by for ratios; nan if it counted nothing."""
+    if per == "run":
+        return 1.0
+    return sum(PER[per](step) for p in run.processes for step in p.steps) or math.nan
+
+
+def _group(name: str, runs: Sequence[Run], reference: Sequence[Run], per: str) -> Group:
     joules = [run.result.total.joules for run in runs]
     seconds = [run.result.seconds for run in runs]
     base = [run.result.total.joules for run in reference]
+    each = [run.result.total.joules / _work(run, per) for run in runs]
+    base_each = [run.result.total.joules / _work(run, per) for run in reference]
     base_seconds = [run.result.seconds for run in reference]
     watts = sum(base) / sum(base_seconds) if sum(base_seconds) else math.nan
     classes: dict[str, float] = {}
@@ -176,8 +203,8 @@ def _group(name: str, runs: Sequence[Run], reference: Sequence[Run]) -> Group:
         fmean(run.result.unused_accelerators for run in runs),
         sum(step.samples for step in steps) / len(runs),
         len(steps) / len(runs),
-        mean / fmean(base) if fmean(base) else math.nan,
-        log_ratio_interval(joules, base),
+        fmean(each) / fmean(base_each) if fmean(base_each) else math.nan,
+        log_ratio_interval(each, base_each),
         fmean(seconds) * watts / mean - 1 if mean else math.nan,
         any(run.result.total.is_estimate for run in runs),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from energymeter.errors import ConfigurationError
 
-__all__ = ["CpuModel", "MeterConfig", "UserSensor"]
+__all__ = ["ATTRIBUTIONS", "CpuModel", "MeterConfig", "UserSensor", "thinning_steps"]
 
 UNITS = {
     "J": ("energy_counter", 1, 1),
@@ -22,6 +22,28 @@ UNITS = {
     "mW": ("power_instant", 1, 1000),
     "uW": ("power_instant", 1, 1_000_000),
 }
+ATTRIBUTIONS = ("exclusive", "allocated", "cpu-time")
+# from s after the start on, keep one reading in so many s
+AUTOMATIC = ((3600.0, 1.0), (86400.0, 10.0))
+
+
+def thinning_steps(store: str) -> tuple[tuple[float, float], ...]:
+    """When readings are thinned out, and to which period; both in s.
+
+    Raises
+    ------
+    ConfigurationError
+        If `store` is neither full, nor auto, nor a period.
+    """
+    if store in ("full", "auto"):
+        return AUTOMATIC if store == "auto" else ()
+    try:
+        period = float(store)
+    except ValueError:
+        period = 0.0
+    if not 0.001 <= period <= 3600:
+        raise ConfigurationError(f"store={store!r}: use full, auto, or a period of 0.001 to 3600 s")
+    return ((0.0, period),)
 
 
 @dataclass(frozen=True)
@@ -130,6 +152,15 @@ class MeterConfig:
         Name for this kind of node; default: a fingerprint.
     openmetrics : str
         File that is replaced every 10 s.
+    store : str
+        ``full``: every reading; ``auto``: of the first hour, then one each second, and each 10 s
+        after a day; or the s between those that are kept. Energies stay exact, only cuts between
+        readings are interpolated.
+    baseline : float
+        s at rest before the application starts, to tell idle from used power.
+    attribution : {"exclusive", "allocated", "cpu-time"}
+        On nodes that other jobs share: the whole node, this job's part by cores and accelerators,
+        or by CPU time; see `energymeter.analysis.sharing`.
     """
 
     period: float = 0.1
@@ -143,6 +174,9 @@ class MeterConfig:
     other_power: float = 0.0
     node_type: str = ""
     openmetrics: str = ""
+    store: str = "auto"
+    baseline: float = 0.0
+    attribution: str = "exclusive"
     cpu: CpuModel = field(default_factory=CpuModel)
     sensors: tuple[UserSensor, ...] = ()
 
@@ -156,8 +190,15 @@ class MeterConfig:
             raise ConfigurationError(f"prefer={self.prefer!r}: only psys can be preferred")
         if self.require and self.require.partition(":")[0] != "measured":
             raise ConfigurationError(f"require={self.require!r}: use measured or measured:cpu,gpu")
-        if not (math.isfinite(self.other_power) and self.other_power >= 0):
-            raise ConfigurationError(f"other_power={self.other_power} W must not be negative")
+        for name in ("other_power", "baseline"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigurationError(f"{name}={value} must be finite and not negative")
+        if self.attribution not in ATTRIBUTIONS:
+            raise ConfigurationError(
+                f"attribution={self.attribution!r}: use one of {', '.join(ATTRIBUTIONS)}"
+            )
+        thinning_steps(self.store)
 
     @property
     def required_classes(self) -> tuple[str, ...] | None:

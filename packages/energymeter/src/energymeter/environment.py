@@ -123,6 +123,10 @@ class Environment:
             sys.path.insert(0, self.modules)
         return importlib.import_module(name)
 
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
     def monotonic_ns(self) -> int:
         """Time of this node for all stamps, in ns."""
         return time.monotonic_ns() + self._offset

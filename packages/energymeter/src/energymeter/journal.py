@@ -21,13 +21,14 @@ from typing import Any
 
 from energymeter.sensors import Status
 
-__all__ = ["MAGIC", "Chunk", "JournalReader", "JournalWriter"]
+__all__ = ["CODE", "MAGIC", "WITH_VALUE", "Chunk", "JournalReader", "JournalWriter"]
 
 MAGIC = b"EMJ\x01\r\n\x1a\n"
 BLOCK = struct.Struct("<II")
 CHUNK = struct.Struct("<HHBqq")  # sensor, count, flags, first time, first raw
 STATUS = list(Status)
 CODE = {status: code for code, status in enumerate(STATUS)}
+WITH_VALUE = tuple(code for status, code in CODE.items() if status.has_value)
 WIDE, WITH_STATUS = 1, 2
 MAX_SPAN = 3 * 10**9  # ns; offsets have 32 bits
 MEMORY = 64 * 2**20
@@ -103,9 +104,9 @@ class JournalWriter:
 
     def _chunk(self, index: int) -> bytes:
         times, raws, statuses = self.times[index], self.raws[index], self.statuses[index]
-        good = [raw for raw, status in zip(raws, statuses, strict=True) if status == 0]
+        good = [raw for raw, code in zip(raws, statuses, strict=True) if code in WITH_VALUE]
         first = good[0] if good else 0
-        offsets = [r - first if s == 0 else 0 for r, s in zip(raws, statuses, strict=True)]
+        offsets = [r - first if s in WITH_VALUE else 0 for r, s in zip(raws, statuses, strict=True)]
         wide = max(offsets) >= 2**31 or min(offsets) < -(2**31)
         # readings with stamps of their own may lie a little before the first one
         start = min(times)

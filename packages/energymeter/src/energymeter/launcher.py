@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from energymeter.processes import start_time
 
-__all__ = ["JobInfo", "detect", "run_identity", "scheduler_metadata"]
+__all__ = ["JobInfo", "detect", "run_identity", "scheduler_metadata", "visible_gpus"]
 
 # launcher: variables of rank, size, ranks on this node
 LAUNCHERS = {
@@ -80,6 +80,12 @@ def run_identity(environ: Mapping[str, str], job: JobInfo) -> str:
 def scheduler_metadata(environ: Mapping[str, str]) -> dict[str, str]:
     """What is stored of the environment: a short list, because variables may hold secrets."""
     return {name: environ[name] for name in WHITELIST if name in environ}
+
+
+def visible_gpus(environ: Mapping[str, str]) -> str | None:
+    """The accelerators that a process may use, as its launcher says; None if it does not."""
+    names = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+    return next((environ[name] for name in names if name in environ), None)
 
 
 def _single(job: JobInfo) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from energymeter import live, recorder
 from energymeter.client import AgentClient, Place, attach, reap, register, start_or_join
 from energymeter.config import MeterConfig
 from energymeter.environment import Environment
-from energymeter.errors import NotMeasuredError
 from energymeter.launcher import detect, run_identity, scheduler_metadata
 from energymeter.node import node_key
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from energymeter.run import Run
 
 __all__ = ["Meter"]
+
+_blocks: Counter[str] = Counter()
 
 
 class Meter:
@@ -89,6 +91,10 @@ class Meter:
     def _start(self, env: Environment) -> None:
         job = detect(os.environ)
         run_id = run_identity(os.environ, job)
+        # on several ranks, the blocks of one program have names of their own, alike on all ranks
+        _blocks[self.label] += 1
+        if job.launcher and _blocks[self.label] > 1:
+            run_id += f".{_blocks[self.label]}"
         place = Place(self.out.resolve(), self.label, run_id, node_key(env), not job.launcher)
         manifest = {
             "schema": "energymeter/1",
@@ -102,11 +108,8 @@ class Meter:
         }
         self._client, _ = start_or_join(place, self.config, manifest, linger=2.0)
         reply = register(
-            self._client, pid=os.getpid(), role="rank", expected=job.local_size, rank=job.rank
+            self._client, self.config, role="rank", expected=job.local_size, rank=job.rank
         )
-        if self.config.required_classes is not None and not reply["measured"]:
-            self._client.ask("finish", pid=os.getpid(), wait=True)
-            raise NotMeasuredError("there is no measured source: see `energymeter sensors`")
         self._own = True
         current = live.CurrentRun(Path(reply["run_dir"]), reply["node"])
         target = recorder.set_target((reply["run_dir"], reply["node"]))

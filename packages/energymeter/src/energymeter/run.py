@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from energymeter.analysis.events import ProcessEvents
     from energymeter.analysis.ledger import Row
     from energymeter.analysis.nodes import NodeData
+    from energymeter.analysis.sharing import JobPart
     from energymeter.analysis.summary import PhaseResult, RegionResult, Result
 
-__all__ = ["Run", "latest_run", "load"]
+__all__ = ["SCHEMA", "Run", "latest_run", "load"]
+
+SCHEMA = "energymeter/1"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,19 @@ class Run:
 
         result = summarize(self.nodes, self.processes)
         return replace(result, warnings=(*self.problems, *result.warnings))
+
+    def job_part(self, mode: str | None = None) -> JobPart:
+        """The job's part of nodes that others share; default: as the run was configured.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such mode.
+        """
+        from energymeter.analysis.sharing import job_part
+
+        configured = self.nodes[0].config.attribution if self.nodes else "exclusive"
+        return job_part(self.nodes, self.result.nodes, mode or configured)
 
     def ledger(self) -> tuple[Row, ...]:
         """Energy by component."""
@@ -142,9 +158,10 @@ def load(path: str | Path) -> Run:
 
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError) as error:
+        str(manifest["schema"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder} is no run of energymeter: {error}") from error
-    nodes, problems = [], []
+    nodes, problems = [], _schema_problems(str(manifest["schema"]), folder)
     for place in sorted((folder / "nodes").iterdir()):
         try:
             nodes.append(load_node(place))
@@ -152,6 +169,13 @@ def load(path: str | Path) -> Run:
             problems.append(f"node {place.name} is left out: {error}")
     processes, unreadable = load_events(folder / "events")
     return Run(folder, manifest, tuple(nodes), tuple(processes), (*problems, *unreadable))
+
+
+def _schema_problems(schema: str, folder: Path) -> list[str]:
+    """A later minor version adds what is not read here; another major one cannot be read."""
+    if schema.partition(".")[0] != SCHEMA:
+        raise RunError(f"{folder} has schema {schema}: a version that reads it is needed")
+    return [] if schema == SCHEMA else [f"written by a later version: {schema}, known: {SCHEMA}"]
 
 
 def latest_run(root: str | Path = "energymeter") -> Path:

@@ -51,6 +51,12 @@ class Status(StrEnum):
     DENIED = "denied"
     INVALID = "invalid"
     TIMEOUT = "timeout"
+    MEAN = "mean"  # not a reading, but the mean of several since the one before
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there is a number."""
+        return self in (Status.OK, Status.MEAN)
 
 
 RawReading: TypeAlias = tuple[int | None, Status, int]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AllSettings", "Settings", "load_settings"]
 
-PLAIN = ("period", "slow_period", "other_power", "pue")
+PLAIN = ("period", "slow_period", "other_power", "baseline", "pue")
 LISTS = ("include", "exclude")
 
 

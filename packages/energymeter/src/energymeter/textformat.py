@@ -1,15 +1,36 @@
-"""Lines of the OpenMetrics text format."""
+"""The OpenMetrics text format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-__all__ = ["metric"]
+__all__ = ["Family", "document"]
 
 ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-def metric(name: str, value: float, labels: Mapping[str, str]) -> str:
-    """One sample: name, labels and value."""
-    text = ",".join(f'{key}="{value.translate(ESCAPES)}"' for key, value in labels.items())
-    return f"{name}{{{text}}} {value!r}"
+@dataclass
+class Family:
+    """Samples of one metric: `kind` is counter or gauge, `unit` the end of its name, if any."""
+
+    name: str
+    kind: str
+    unit: str = ""
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, value: float, labels: Mapping[str, str]) -> None:
+        """Add a sample."""
+        text = ",".join(f'{key}="{entry.translate(ESCAPES)}"' for key, entry in labels.items())
+        suffix = "_total" if self.kind == "counter" else ""
+        self.samples.append(f"{self.name}{suffix}{{{text}}} {value!r}")
+
+    def lines(self) -> list[str]:
+        """Its description and its samples."""
+        unit = [f"# UNIT {self.name} {self.unit}"] if self.unit else []
+        return [f"# TYPE {self.name} {self.kind}", *unit, *self.samples]
+
+
+def document(families: Iterable[Family]) -> str:
+    """A whole file."""
+    return "\n".join([*(line for family in families for line in family.lines()), "# EOF"]) + "\n"

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,9 @@ from typing import Any
 from energymeter.client import AgentClient, Place, reap, register, start_or_join
 from energymeter.config import MeterConfig
 from energymeter.environment import Environment
-from energymeter.errors import ConfigurationError, NotMeasuredError
-from energymeter.launcher import detect, run_identity, scheduler_metadata
+from energymeter.errors import ConfigurationError
+from energymeter.launcher import detect, run_identity, scheduler_metadata, visible_gpus
 from energymeter.node import node_key
-from energymeter.sensors import component_class
 
 __all__ = ["Launch", "command_of", "exit_status", "launch"]
 
@@ -120,15 +120,15 @@ def launch(what: Launch) -> tuple[int, Path]:
     run_id = what.run_id or run_identity(os.environ, job)
     place = Place(what.out.resolve(), what.label, run_id, node_key(env), fresh=supervise)
     manifest = _manifest(what, env, job.launcher, job.size)
-    client, _ = start_or_join(place, what.config, manifest, what.linger)
+    linger = what.linger + what.config.baseline
+    client, _ = start_or_join(place, what.config, manifest, linger)
     expected = 1 if supervise else job.local_size
     role = "wrapper" if supervise else "rank"
-    reply = register(client, pid=os.getpid(), role=role, expected=expected, rank=job.rank)
-    try:
-        _check_required(what.config, reply)
-    except NotMeasuredError:
-        client.ask("finish", pid=os.getpid(), refused=True, wait=True)
-        raise
+    if what.config.baseline and not supervise:
+        time.sleep(what.config.baseline)  # the agent samples already
+    reply = register(client, what.config, role=role, expected=expected, rank=job.rank)
+    if what.config.baseline and supervise:
+        time.sleep(what.config.baseline)
     environ = _application_environment(reply, place)
     if not supervise:
         client.close()
@@ -161,22 +161,6 @@ def _application_environment(reply: Mapping[str, Any], place: Place) -> dict[str
     }
 
 
-def _check_required(config: MeterConfig, reply: Mapping[str, Any]) -> None:
-    """Refuse to start when a class of components would only be estimated."""
-    classes = config.required_classes
-    if classes is None:
-        return
-    there = {component_class(component) for component in reply["measured"]}
-    missing = [name for name in classes or ("",) if name not in there and (name or not there)]
-    if missing:
-        why = "; ".join(
-            f"{u['id']}: {u['reason']}" + (f" ({u['hint']})" if u["hint"] else "")
-            for u in reply["unavailable"]
-        )
-        what = ", ".join(filter(None, missing)) or "energy"
-        raise NotMeasuredError(f"no measured source for {what}: {why or 'no sensors here'}")
-
-
 def _become(command: Sequence[str], environ: dict[str, str]) -> None:
     """Replace this process by the application."""
     os.execvpe(command[0], list(command), environ)  # noqa: S606 - that is what a wrapper does
@@ -193,12 +177,13 @@ def _supervise(client: AgentClient, command: Sequence[str], environ: dict[str, s
         path = shutil.which(command[0]) or command[0]
         pid = os.posix_spawn(path, list(command), environ, setsigmask=before)
         with contextlib.suppress(ConnectionError):
-            client.ask("register", pid=pid, role="rank", t=start)
-        wait_status = _wait_and_forward(pid, handled | {signal.SIGCHLD})
+            gpus = visible_gpus(environ)
+            client.ask("register", pid=pid, role="rank", t=start, gpus=gpus)
+        wait_status, cpu = _wait_and_forward(pid, handled | {signal.SIGCHLD})
         end = Environment().monotonic_ns()
         status = exit_status(wait_status)
         with contextlib.suppress(ConnectionError):  # an agent that died has left its journal
-            client.ask("finish", pid=pid, t=end, status=status)
+            client.ask("finish", pid=pid, t=end, status=status, cpu_s=cpu)
             client.ask("finish", pid=os.getpid(), wait=True)
         client.close()
     finally:
@@ -206,11 +191,12 @@ def _supervise(client: AgentClient, command: Sequence[str], environ: dict[str, s
     return status
 
 
-def _wait_and_forward(pid: int, handled: set[signal.Signals]) -> int:
+def _wait_and_forward(pid: int, handled: set[signal.Signals]) -> tuple[int, float]:
+    """The wait status, and the CPU-seconds of the process and of the children it waited for."""
     while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            return status
+            return status, used.ru_utime + used.ru_stime
         info = signal.sigwaitinfo(handled)
         # what the terminal sends, it sends to the application as well
         if info.si_signo != signal.SIGCHLD and info.si_code != SI_KERNEL:

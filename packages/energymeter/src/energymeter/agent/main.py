@@ -12,7 +12,9 @@ from typing import Any
 
 from energymeter.agent.sampler import Sampler
 from energymeter.agent.server import Server
+from energymeter.agent.thinning import Thinning
 from energymeter.backends.registry import discover, select
+from energymeter.baseline import stored_baseline
 from energymeter.config import MeterConfig
 from energymeter.environment import Environment
 from energymeter.errors import EnergymeterError
@@ -53,6 +55,7 @@ def _server(
     probes = select(discover(config, env), config.include, config.exclude)
     sensors = [probe for probe in probes if isinstance(probe, Sensor)]
     unavailable = [probe.to_dict() for probe in probes if isinstance(probe, Unavailable)]
+    description = describe_node(env, sensors, config.node_type)
     header = {
         "schema": SCHEMA,
         "run_id": given["run_id"],
@@ -61,18 +64,28 @@ def _server(
         "sensors": [sensor.to_dict() for sensor in sensors],
         "unavailable": unavailable,
         "redirected": env.redirected,
-        "description": describe_node(env, sensors, config.node_type),
+        "description": description,
+        "baseline": stored_baseline(description["node_type"], env),
         "config": config.to_dict(),
         "pid": os.getpid(),
     }
     journal = JournalWriter(Path(given["node_dir"]) / "journal.emj", header)
-    sampler = Sampler(sensors, config, env, journal.sample, int.from_bytes(os.urandom(4)) / 2**32)
+    thinning = Thinning(sensors, config.store, env.monotonic_ns(), journal.sample)
+    sampler = Sampler(sensors, config, env, thinning.sample, int.from_bytes(os.urandom(4)) / 2**32)
     greeting = {"run_dir": given["run_dir"], "node": given["node"], "pid": os.getpid()}
     greeting["measured"] = sorted({s.component for s in sensors if _counts(s)})
     greeting["unavailable"] = unavailable
     labels = {"run": given["run_id"], "node": given["node"]}
     return Server(
-        sampler, journal, listener, env, given["linger"], greeting, config.openmetrics, labels
+        sampler,
+        thinning,
+        journal,
+        listener,
+        env,
+        given["linger"],
+        greeting,
+        config.openmetrics,
+        labels,
     )
 
 

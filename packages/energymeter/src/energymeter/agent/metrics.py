@@ -7,32 +7,23 @@ from pathlib import Path
 
 from energymeter.agent.sampler import Sampler
 from energymeter.sensors import Sensor, component_class
-from energymeter.textformat import metric
+from energymeter.textformat import Family, document
 
 __all__ = ["write_openmetrics"]
 
 
 def write_openmetrics(path: str, sampler: Sampler, labels: Mapping[str, str]) -> None:
     """Replace the file at once, so that a reader never sees half of it."""
-    pairs = [
-        (sensor, total)
-        for sensor, total in zip(sampler.sensors, sampler.totals, strict=True)
-        if sensor.is_energy
-    ]
-    lines = ["# TYPE energymeter_energy_joules counter", "# UNIT energymeter_energy_joules joules"]
-    lines += [
-        metric("energymeter_energy_joules_total", total.joules, _labels(sensor, labels))
-        for sensor, total in pairs
-    ]
-    lines += ["# TYPE energymeter_power_watts gauge", "# UNIT energymeter_power_watts watts"]
-    lines += [
-        metric("energymeter_power_watts", total.last, _labels(sensor, labels))
-        for sensor, total in pairs
-    ]
-    lines += ["# TYPE energymeter_samples_missed counter"]
-    lines += [metric("energymeter_samples_missed_total", sampler.missed, labels), "# EOF"]
+    energy = Family("energymeter_energy_joules", "counter", "joules")
+    power = Family("energymeter_power_watts", "gauge", "watts")
+    missed = Family("energymeter_samples_missed", "counter")
+    for sensor, total in zip(sampler.sensors, sampler.totals, strict=True):
+        if sensor.is_energy:
+            energy.add(total.joules, _labels(sensor, labels))
+            power.add(total.last, _labels(sensor, labels))
+    missed.add(sampler.missed, labels)
     temporary = Path(f"{path}.new")
-    temporary.write_text("\n".join(lines) + "\n")
+    temporary.write_text(document([energy, power, missed]))
     temporary.replace(path)
 
 

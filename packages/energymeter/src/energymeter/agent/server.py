@@ -14,9 +14,10 @@ from typing import Any
 
 from energymeter.agent.metrics import write_openmetrics
 from energymeter.agent.sampler import Sampler
+from energymeter.agent.thinning import Thinning
 from energymeter.environment import Environment
 from energymeter.journal import JournalWriter
-from energymeter.processes import Watch
+from energymeter.processes import Watch, allowed_cpus, peak_memory
 
 __all__ = ["Server"]
 
@@ -41,6 +42,8 @@ class Server:
     Parameters
     ----------
     sampler : Sampler
+    thinning : Thinning
+        Between the sampler and the journal.
     journal : JournalWriter
     listener : socket.socket
         On which wrappers and applications connect.
@@ -52,6 +55,7 @@ class Server:
     """
 
     sampler: Sampler
+    thinning: Thinning
     journal: JournalWriter
     listener: socket.socket
     env: Environment
@@ -148,7 +152,10 @@ class Server:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def _on_register(self, pid: int, expected: int = 1, **values: Any) -> dict[str, Any]:
-        """Follow a process; the run lasts as long as one that was registered."""
+        """Follow a process; the run lasts as long as one that was registered.
+
+        The CPUs that it may use are noted as a hexadecimal mask.
+        """
         watch = Watch(pid)
         if watch.fd >= 0:
             self.selector.register(watch.fd, selectors.EVENT_READ, lambda _fd: self._gone(pid))
@@ -156,7 +163,7 @@ class Server:
         self.registered += values.get("role") == "rank"
         self.expected = max(self.expected, expected)
         self.empty_since = None
-        self._note("register", pid=pid, **values)
+        self._note("register", pid=pid, cpus=allowed_cpus(pid), **values)
         return self.greeting
 
     def _on_note(self, name: str, **values: Any) -> dict[str, Any]:
@@ -166,8 +173,7 @@ class Server:
 
     def _on_sample(self) -> dict[str, Any]:
         """Read now, and write everything: what came before is on disk after this."""
-        self.sampler.read_fast()
-        self._flush()
+        self._read_all()
         return {"t": self.env.monotonic_ns()}
 
     def _on_snapshot(self) -> dict[str, Any]:
@@ -175,15 +181,19 @@ class Server:
         totals = zip(self.sampler.sensors, self.sampler.totals, strict=True)
         return {s.id: t.joules for s, t in totals if s.is_energy}
 
-    def _on_finish(self, pid: int, wait: bool = False, **values: Any) -> dict[str, Any]:
-        """Take a last sample for a process, and forget it."""
+    def _on_finish(
+        self, pid: int, wait: bool = False, refused: bool = False, **values: Any
+    ) -> dict[str, Any]:
+        """Take a last sample for a process, and forget it.
+
+        With `wait`, the answer to the last of all processes comes when the run is closed.
+        """
         if values:
             self._note("end", pid=pid, **values)
-        self.sampler.read_fast()
-        self._flush()
+        self._read_all()
         self._gone(pid)
-        if wait and not self.watched:
-            self.reason = "finished"
+        if wait and not self.watched and (refused or 0 < self.expected <= self.registered):
+            self.reason = "refused" if refused else "finished"
             self._end()
         return {"t": self.env.monotonic_ns(), "left": len(self.watched)}
 
@@ -194,7 +204,7 @@ class Server:
         if watch.fd >= 0:
             self.selector.unregister(watch.fd)
         watch.close()
-        self._note("gone", pid=pid)
+        self._note("gone", pid=pid, cpu_s=watch.cpu_seconds())
         if not self.watched:
             self.empty_since = self.env.monotonic_ns()
 
@@ -209,8 +219,10 @@ class Server:
             self._note("anchor", real=self.env.realtime_ns())
             self.anchor_at = now + ANCHOR_EVERY
         if now >= self.flush_at:
-            for pid in [p for p, w in self.watched.items() if w.fd < 0 and w.has_ended()]:
-                self._gone(pid)
+            for pid, watch in list(self.watched.items()):
+                watch.cpu_seconds()  # it may be too late for it when the process has ended
+                if watch.fd < 0 and watch.has_ended():
+                    self._gone(pid)
             self._flush()
             self.flush_at = now + FLUSH_EVERY
         if self.openmetrics and now >= self.metrics_at:
@@ -221,6 +233,13 @@ class Server:
             patience = 0 if complete else int(self.linger * 1e9)
             if now - self.empty_since >= patience:
                 self.reason = "finished" if self.registered else "nobody registered"
+
+    def _read_all(self) -> None:
+        """Read now, and have everything on disk."""
+        self.sampler.read_fast()
+        with self.sampler.lock:
+            self.thinning.flush()
+        self._flush()
 
     def _flush(self) -> None:
         with self.sampler.lock:
@@ -240,10 +259,13 @@ class Server:
         if self.openmetrics:
             self._write_metrics()
         self.sampler.stop()
+        with self.sampler.lock:
+            self.thinning.flush()
         self._note("anchor", real=self.env.realtime_ns())
         failures = [[*key, n] for key, n in sorted(self.sampler.failures.items())]
-        missed, cpu = self.sampler.missed, time.process_time()
-        self._note("stop", reason=self.reason, missed=missed, failures=failures, cpu_s=cpu)
+        cost = {"cpu_s": time.process_time(), "rss_kib": peak_memory()}
+        missed = self.sampler.missed
+        self._note("stop", reason=self.reason, missed=missed, failures=failures, **cost)
         self.journal.close()
         self.journal.fd = -1
         self.listener.close()

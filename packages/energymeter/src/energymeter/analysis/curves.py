@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,9 @@ from energymeter.sensors import Kind, Sensor
 
 __all__ = ["EnergyCurve", "Flags", "energy_curve"]
 
+Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Spans: TypeAlias = tuple[tuple[int, int], ...]
 Floats = npt.NDArray[np.float64]
 MAX_GAP = 10.0
 GAP_PERIODS = 3.0
@@ -55,13 +58,16 @@ class EnergyCurve:
         Of a power sensor: the power at `times`, linear in between, so that E is quadratic there.
     lost : tuple of (int, int)
         Intervals (ns) of which nothing is known: resets and long gaps. They add no energy.
+    filled : tuple of (int, int)
+        Short gaps (ns) of a power, which are interpolated.
     """
 
     sensor: Sensor
     times: Ints
     joules: Floats
     watts: Floats | None = None
-    lost: tuple[tuple[int, int], ...] = ()
+    lost: Spans = ()
+    filled: Spans = ()
     flags: Flags = field(default_factory=Flags)
 
     def at(self, time: npt.ArrayLike) -> Floats:
@@ -121,7 +127,7 @@ class EnergyCurve:
 
 
 def energy_curve(
-    sensor: Sensor, times: Ints, raws: Ints, good: npt.NDArray[np.bool_]
+    sensor: Sensor, times: Ints, raws: Ints, good: Bools, means: Bools | None = None
 ) -> EnergyCurve:
     """The energy curve of a sensor from its readings.
 
@@ -132,18 +138,21 @@ def energy_curve(
     raws : (n,) int64
     good : (n,) bool
         Which readings have a value.
+    means : (n,) bool, optional
+        Which of them are no readings, but means since the one before; default: none.
     """
     failed = int(np.count_nonzero(~good))
-    times, raws = times[good], raws[good]
+    means = np.zeros(len(good), dtype=bool) if means is None else means
+    times, raws, means = times[good], raws[good], means[good]
     if len(times) and np.any(np.diff(times) <= 0):  # stamps of the sensor's own may repeat
         order = np.argsort(times, kind="stable")
-        times, raws = times[order], raws[order]
+        times, raws, means = times[order], raws[order], means[order]
         keep = np.append(np.diff(times) > 0, True)
-        times, raws = times[keep], raws[keep]
+        times, raws, means = times[keep], raws[keep], means[keep]
     if sensor.kind in (Kind.ENERGY_COUNTER, Kind.EVENT_COUNTER):
         curve = _counter(sensor, times, raws)
     else:
-        curve = _power(sensor, times, np.asarray(raws * sensor.factor, dtype=np.float64))
+        curve = _power(sensor, times, np.asarray(raws * sensor.factor, dtype=np.float64), means)
     return replace(curve, flags=replace(curve.flags, failed=failed))
 
 
@@ -264,12 +273,12 @@ class _Unwrapping:
             self._keep(b, self._step(a, b) or 0)
 
 
-def _power(sensor: Sensor, times: Ints, watts: Floats) -> EnergyCurve:
+def _power(sensor: Sensor, times: Ints, watts: Floats, means: Bools) -> EnergyCurve:
     """Trapezoids on the stamps. An average of a long window belongs half a window earlier."""
     plausible = (watts >= 0) & (watts <= sensor.bound)
     implausible = int(np.count_nonzero(~plausible)) if sensor.is_energy else 0
     if implausible:
-        times, watts = times[plausible], watts[plausible]
+        times, watts, means = times[plausible], watts[plausible], means[plausible]
     if len(times) == 0:
         return EnergyCurve(sensor, times, np.zeros(0), watts, flags=Flags(implausible=implausible))
     seconds = np.diff(times) / 1e9
@@ -278,32 +287,31 @@ def _power(sensor: Sensor, times: Ints, watts: Floats) -> EnergyCurve:
         if sensor.window > 1.5 * period:
             times = times - int(sensor.window / 2 * 1e9)
         else:  # the reading stands for the interval before it
-            return _held(sensor, times, watts, seconds, implausible)
-    steps = 0.5 * (watts[1:] + watts[:-1]) * seconds
-    return _with_gaps(sensor, times, watts, steps, seconds, implausible)
-
-
-def _held(
-    sensor: Sensor, times: Ints, watts: Floats, seconds: Floats, implausible: int
-) -> EnergyCurve:
-    """Left-continuous: E is linear between readings, like a counter's."""
-    curve = _with_gaps(sensor, times, watts, watts[1:] * seconds, seconds, implausible)
-    return replace(curve, watts=None)
+            means = np.ones(len(times), dtype=bool)
+            curve = _with_gaps(sensor, times, watts, means, implausible)
+            return replace(curve, watts=None)  # linear between readings, like a counter's
+    return _with_gaps(sensor, times, watts, means, implausible)
 
 
 def _with_gaps(
     sensor: Sensor,
     times: Ints,
     watts: Floats,
-    steps: Floats,
-    seconds: Floats,
+    means: Bools,
     implausible: int,
 ) -> EnergyCurve:
+    """Trapezoids between readings; a mean stands for the time since the reading before it."""
+    seconds = np.diff(times) / 1e9
+    steps = np.where(means[1:], watts[1:], 0.5 * (watts[1:] + watts[:-1])) * seconds
     period = float(np.median(seconds)) if len(seconds) else 0.0
-    gap = seconds > np.maximum(GAP_PERIODS * period, 1e-9)
+    gap = (seconds > np.maximum(GAP_PERIODS * period, 1e-9)) & ~means[1:]
     unknown = gap & (seconds > MAX_GAP)
     steps = np.where(unknown, 0.0, steps)
-    lost = tuple((int(times[i]), int(times[i + 1])) for i in np.flatnonzero(unknown))
+    lost, filled = _spans(times, unknown), _spans(times, gap & ~unknown)
     flags = Flags(implausible=implausible, gaps=float(seconds[gap].sum()))
     joules = np.concatenate([[0.0], np.cumsum(steps)])
-    return EnergyCurve(sensor, times, joules, watts, lost, flags)
+    return EnergyCurve(sensor, times, joules, watts, lost, filled, flags)
+
+
+def _spans(times: Ints, which: Bools) -> Spans:
+    return tuple((int(times[i]), int(times[i + 1])) for i in np.flatnonzero(which))

@@ -46,7 +46,8 @@ class Source:
 class Row:
     """Energy of one component over a window; all energies in J, one sigma for `u_random`.
 
-    `counted`: whether it is part of the sum; rows that are not show what others contain.
+    `counted`: whether it is part of the sum; rows that are not show what others contain. `idle`:
+    what the component would have used at rest, if its baseline is known.
     """
 
     component: str
@@ -60,6 +61,7 @@ class Row:
     coverage: float = 1.0
     counted: bool = True
     unused: bool = False
+    idle: float | None = None
 
     @property
     def kind(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from energymeter.analysis.curves import EnergyCurve, Floats, Ints, energy_curve
-from energymeter.analysis.ledger import Ledger, Source, make_ledger
+from energymeter.analysis.ledger import Ledger, Row, Source, make_ledger
 from energymeter.analysis.model import cpu_estimate, gpu_estimate, memory_estimate
 from energymeter.config import MeterConfig
-from energymeter.journal import Chunk, JournalReader
-from energymeter.sensors import Kind, Sensor, component_class
+from energymeter.journal import CODE, WITH_VALUE, Chunk, JournalReader
+from energymeter.sensors import Kind, Provenance, Sensor, Status, component_class
 
 __all__ = ["NodeData", "Series", "is_stuck", "load_node"]
 
 BUSY, UTILISATION, PROCESSES = "proc:busy", ":utilisation", ":processes"
-UNUSED_UTILISATION = 0.01
+UNUSED_UTILISATION, UNUSED_POWER = 0.01, 1.1
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,16 @@ class NodeData:
     def curves(self) -> tuple[EnergyCurve, ...]:
         """The energy curve of each sensor; of gauges, the integral of the value."""
         pairs = zip(self.sensors, self.series, strict=True)
-        return tuple(energy_curve(s, v.times, v.raws, v.statuses == 0) for s, v in pairs)
+        return tuple(
+            energy_curve(
+                sensor,
+                values.times,
+                values.raws,
+                np.isin(values.statuses, WITH_VALUE),
+                values.statuses == CODE[Status.MEAN],
+            )
+            for sensor, values in pairs
+        )
 
     @property
     def description(self) -> Mapping[str, Any]:
@@ -106,15 +115,41 @@ class NodeData:
             if curve.sensor.is_energy and curve.sensor.assigned and not is_stuck(curve)
         ]
         sources = [source for source in own if not source.curve.sensor.cross_check]
-        return make_ledger(
+        found = make_ledger(
             [*sources, *self._estimates(sources)],
             start,
             stop,
             prefer=self.config.prefer,
             other_power=self.config.other_power,
             cross=[source for source in own if source.curve.sensor.cross_check],
-            unused=lambda component, _watts: self._is_unused(component, start, stop),
+            unused=lambda component, watts: self._is_unused(component, watts, start, stop),
         )
+        rows = tuple(self._with_idle(row, found.seconds) for row in found.rows)
+        return replace(found, rows=rows)
+
+    @cached_property
+    def idle_watts(self) -> Mapping[str, float]:
+        """Power at rest by component, as stored for this type of node or measured before the run.
+
+        Empty if it is not known.
+        """
+        stored: Mapping[str, float] = self.header.get("baseline") or {}
+        before, start = self.span[0], self.window[0]
+        if not self.config.baseline or (start - before) / 1e9 < self.config.baseline / 2:
+            return stored
+        sources = [
+            Source(curve)
+            for curve in self.curves
+            if curve.sensor.is_energy and curve.sensor.assigned and not curve.sensor.cross_check
+        ]
+        rest = make_ledger(sources, before, start, prefer=self.config.prefer)
+        return {row.component: row.joules / rest.seconds for row in rest.rows}
+
+    def _with_idle(self, row: Row, seconds: float) -> Row:
+        watts = self.idle_watts.get(row.component)
+        if watts is None or row.provenance is not Provenance.MEASURED:
+            return row
+        return replace(row, idle=watts * seconds)
 
     def node_energy(self, ledger: Ledger, start: int) -> Any:
         """The cumulative energy in J that a ledger adds up to, as a function of times in ns."""
@@ -147,8 +182,11 @@ class NodeData:
                 found.append(gpu_estimate(curve, self.config.cpu.gpu_tdp))
         return [Source(e.curve, e.factors, e.method) for e in found]
 
-    def _is_unused(self, component: str, start: int, stop: int) -> bool:
-        """An accelerator at rest on which no process was seen."""
+    def _is_unused(self, component: str, watts: float, start: int, stop: int) -> bool:
+        """An accelerator at rest on which no process was seen.
+
+        Where utilisation is not known, one that draws at most a tenth more than at rest.
+        """
         seconds = (stop - start) / 1e9
         known = False
         for curve in self.curves:
@@ -161,6 +199,8 @@ class NodeData:
                     return False
             if curve.sensor.id.endswith(PROCESSES) and mean > 0:
                 return False
+        if not known and component in self.idle_watts:
+            return watts <= UNUSED_POWER * self.idle_watts[component]
         return known
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from energymeter.analysis.curves import GAP_PERIODS, EnergyCurve
+from energymeter.analysis.curves import EnergyCurve
 from energymeter.sensors import Kind
 
 __all__ = ["is_resolved", "random_error", "systematic_error"]
@@ -92,9 +92,11 @@ def _sampling(curve: EnergyCurve, start: int, stop: int, seconds: float) -> floa
 
 
 def _gaps(curve: EnergyCurve, start: int, stop: int) -> float:
+    """An interpolated gap may have had the power of either end for all of its length."""
     assert curve.watts is not None
-    seconds = np.diff(curve.times) / 1e9
-    inside = (curve.times[1:] > start) & (curve.times[:-1] < stop)
-    gap = inside & (seconds > GAP_PERIODS * curve.period)
-    rises = np.abs(np.diff(curve.watts))
-    return float((seconds * rises)[gap].sum()) / math.sqrt(12)
+    total = 0.0
+    for a, b in curve.filled:
+        if b > start and a < stop:
+            first, last = np.searchsorted(curve.times, (a, b))
+            total += (b - a) / 1e9 * abs(float(curve.watts[last] - curve.watts[first]))
+    return total / math.sqrt(12)

@@ -1,12 +1,14 @@
-"""The commands ``report``, ``compare`` and ``sensors``; ``run`` is in `energymeter.cli.measure`."""
+"""All commands but ``run``, which is in `energymeter.cli.measure`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from energymeter.cli import runs
+from energymeter.cli import node, runs, stored
+from energymeter.cli.config import config_app
 from energymeter.cli.measure import run_main
 from energymeter.cli.sensors import sensors_command
 
@@ -27,6 +29,17 @@ def run_command(words: Annotated[list[str] | None, typer.Argument()] = None) -> 
     raise typer.Exit(run_main(words or []))
 
 
-app.command("report")(runs.report_command)
-app.command("compare")(runs.compare_command)
-app.command("sensors")(sensors_command)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "report": runs.report_command,
+    "compare": runs.compare_command,
+    "export": stored.export_command,
+    "watch": stored.watch_command,
+    "merge": stored.merge_command,
+    "sensors": sensors_command,
+    "baseline": node.baseline_command,
+    "calibrate": node.calibrate_command,
+    "overhead": node.overhead_command,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+app.add_typer(config_app, name="config")

@@ -1,4 +1,4 @@
-"""``energymeter report`` and what else looks at stored runs."""
+"""``energymeter report`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -20,38 +20,39 @@ Option = typer.Option
 FORMATS = ("text", "md", "json", "csv", "html")
 
 
-def render(run: Run, form: str, rates: Rates | None = None) -> str:
+def render(
+    run: Run,
+    form: str,
+    rates: Rates | None = None,
+    attribution: str | None = None,
+    notes: tuple[str, ...] = (),
+) -> str:
     """A report of a run in one of `FORMATS`.
+
+    Parameters
+    ----------
+    attribution : str, optional
+        How the job's part of shared nodes is found; default: as the run was configured.
+    notes : tuple of str
+        Lines that stand beside the cost.
 
     Raises
     ------
     ConfigurationError
-        If there is no such format.
+        If there is no such format or attribution.
     """
-    from energymeter.cost import cost_lines
+    from energymeter.report.html import html_report
+    from energymeter.report.jsonform import csv_report, json_report
+    from energymeter.report.text import extra_lines, markdown_report, text_report
 
-    extra = cost_lines(run, rates) if rates is not None else []
-    if form == "text":
-        from energymeter.report.text import text_report
-
-        return text_report(run, extra)
-    if form == "md":
-        from energymeter.report.text import markdown_report
-
-        return markdown_report(run, extra)
     if form == "json":
-        from energymeter.report.jsonform import json_report
-
-        return json_report(run, rates)
+        return json_report(run, rates, attribution)
     if form == "csv":
-        from energymeter.report.jsonform import csv_report
-
         return csv_report(run)
-    if form == "html":
-        from energymeter.report.html import html_report
-
-        return html_report(run, extra)
-    raise ConfigurationError(f"format {form!r}: use one of {', '.join(FORMATS)}")
+    reports = {"text": text_report, "md": markdown_report, "html": html_report}
+    if form not in reports:
+        raise ConfigurationError(f"format {form!r}: use one of {', '.join(FORMATS)}")
+    return reports[form](run, [*extra_lines(run, rates, attribution), *notes])
 
 
 def report_command(
@@ -61,13 +62,25 @@ def report_command(
     pue: Annotated[float | None, Option(help="Power usage effectiveness.")] = None,
     carbon: Annotated[str | None, Option(help="g/kWh, or a CSV file of times.")] = None,
     price: Annotated[str | None, Option(help="0.30[:EUR] per kWh, or a CSV file.")] = None,
+    attribution: Annotated[
+        str | None, Option(help="Of shared nodes: exclusive, allocated or cpu-time.")
+    ] = None,
+    slurm_check: Annotated[
+        bool, Option("--slurm-check", help="Ask Slurm's accounting (sacct), too.")
+    ] = False,
 ) -> None:
     """Report on runs, also on unfinished and killed ones. Changes nothing in them."""
+    from energymeter.environment import Environment
     from energymeter.run import latest_run, load
+    from energymeter.slurm import slurm_line
 
-    settings = load_settings({"pue": pue, "carbon": carbon, "price": price})
+    given = {"pue": pue, "carbon": carbon, "price": price, "attribution": attribution}
+    settings = load_settings(given)
     for path in runs or [latest_run(settings.out)]:
-        text = render(load(path), form, settings.rates())
+        run = load(path)
+        line = slurm_line(run, Environment()) if slurm_check else None
+        notes = (line,) if line else ()
+        text = render(run, form, settings.rates(), attribution, notes)
         if output is not None:
             output.write_text(text)
         else:
@@ -80,14 +93,19 @@ def compare_command(
     ],
     by: Annotated[str, Option(help="node-type, label or run.")] = "node-type",
     reference: Annotated[str | None, Option(help="Group that others are compared with.")] = None,
+    per: Annotated[str, Option(help="Ratios of the energy per run, step or sample.")] = "run",
     html: Annotated[Path | None, Option(help="Write a page to this file.")] = None,
+    plot: Annotated[
+        Path | None, Option(help="Draw energy over time (.svg, .png, .pdf; needs matplotlib).")
+    ] = None,
 ) -> None:
     """Compare runs by the kind of node, their label, or one by one."""
     from energymeter.comparing import compare
+    from energymeter.report import comparison as pages
 
-    comparison = compare(runs, by=by, reference=reference)
+    comparison = compare(runs, by=by, reference=reference, per=per)
     typer.echo(comparison.table(), nl=False)
     if html is not None:
-        from energymeter.report.comparison import comparison_page
-
-        html.write_text(comparison_page(comparison))
+        html.write_text(pages.comparison_page(comparison))
+    if plot is not None:
+        pages.plot(comparison, plot)

@@ -28,7 +28,8 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
         "energy x time",
     )
     header += ("ratio", "95 % interval", "runtime proxy error")
-    notes = ["ratio: energy over that of the first line"]
+    per = "" if comparison.per == "run" else f" per {comparison.per}"
+    notes = [f"ratio: energy{per} over that of the first line"]
     notes.append("runtime proxy error: what time x mean power of the first line is wrong by")
     if any(marks):
         notes.append("~: contains an estimate")

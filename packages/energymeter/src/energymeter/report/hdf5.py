@@ -14,12 +14,10 @@ from energymeter.analysis.events import Mark, ProcessEvents, Step
 from energymeter.analysis.nodes import NodeData, Series
 from energymeter.errors import RunError
 from energymeter.report.frames import records
-from energymeter.run import Run
+from energymeter.run import SCHEMA, Run
 from energymeter.sensors import Sensor
 
 __all__ = ["read_hdf5", "write_hdf5"]
-
-SCHEMA = "energymeter/1"
 
 
 def write_hdf5(run: Run, path: Path) -> Path:

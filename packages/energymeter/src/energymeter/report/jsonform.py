@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from energymeter.analysis.summary import EnergyEstimate
 from energymeter.cost import totals
-from energymeter.run import Run
+from energymeter.run import SCHEMA, Run
 
 if TYPE_CHECKING:
     from energymeter.cost import Rates
@@ -27,7 +27,7 @@ LEDGER: tuple[str, ...] = (
     "u_random_J",
     "u_systematic_J",
 )
-LEDGER += ("share", "provenance", "method", "coverage", "counted", "unused")
+LEDGER += ("share", "provenance", "method", "coverage", "counted", "unused", "idle_J")
 
 
 def ledger_records(run: Run) -> list[dict[str, Any]]:
@@ -48,16 +48,19 @@ def ledger_records(run: Run) -> list[dict[str, Any]]:
             "coverage": row.coverage,
             "counted": row.counted,
             "unused": row.unused,
+            "idle_J": row.idle,
         }
         for row in run.result.rows
     ]
 
 
-def result_values(run: Run, rates: Rates | None = None) -> dict[str, Any]:
+def result_values(
+    run: Run, rates: Rates | None = None, attribution: str | None = None
+) -> dict[str, Any]:
     """Everything of a report as plain values; the schema is ``energymeter/1``."""
     result = run.result
     values: dict[str, Any] = {
-        "schema": "energymeter/1",
+        "schema": SCHEMA,
         "run": {**run.manifest, "status": run.status, "node_type": run.node_type},
         "seconds": result.seconds,
         "total": _estimate(result.total),
@@ -81,6 +84,9 @@ def result_values(run: Run, rates: Rates | None = None) -> dict[str, Any]:
         "rank_J": {str(rank): joules for rank, joules in result.rank_joules.items()},
         "warnings": list(result.warnings),
     }
+    part = run.job_part(attribution)
+    if part.mode != "exclusive":
+        values["job"] = {**asdict(part), "provenance": "derived"}
     if rates is not None:
         found = totals(run, rates)
         unit = rates.price.unit if rates.price else ""
@@ -88,9 +94,10 @@ def result_values(run: Run, rates: Rates | None = None) -> dict[str, Any]:
     return values
 
 
-def json_report(run: Run, rates: Rates | None = None) -> str:
+def json_report(run: Run, rates: Rates | None = None, attribution: str | None = None) -> str:
     """The result as JSON."""
-    return json.dumps(_without_nan(result_values(run, rates)), indent=1) + "\n"
+    values = result_values(run, rates, attribution)
+    return json.dumps(_without_nan(values), indent=1) + "\n"
 
 
 def csv_report(run: Run) -> str:

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from energymeter.analysis.ledger import Row
 from energymeter.analysis.summary import EnergyEstimate, Result
 from energymeter.report import units
 from energymeter.sensors import Provenance
@@ -49,7 +50,7 @@ def as_markdown(table: Table) -> str:
 
 def component_rows(result: Result) -> Table:
     """Energy by component; what is not counted is indented, estimates are marked."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     total = result.total.joules
     for row in result.rows:
         estimate = row.provenance is Provenance.MODELLED
@@ -59,10 +60,14 @@ def component_rows(result: Result) -> Table:
         part = units.share(row.joules, total) if row.counted else "contained"
         watts = units.power(row.joules / result.seconds) if result.seconds else "n/a"
         cover = "" if row.coverage > 0.999 else f"{row.coverage:.1%} covered"
-        rows.append((name, value, part, watts, row.provenance.value, row.method, cover))
+        idle = _idle(row) if any(other.idle is not None for other in result.rows) else ()
+        rows.append((name, value, part, watts, *idle, row.provenance.value, row.method, cover))
+    header: tuple[str, ...] = ("component", "energy", "share", "mean power")
+    if rows and len(rows[0]) > 7:
+        header += ("at rest", "above rest")
+    header += ("provenance", "source", "coverage")
     if not rows:
         rows = [("node", "n/a", "", "", "", "nothing could be measured or estimated", "")]
-    header = ("component", "energy", "share", "mean power", "provenance", "source", "coverage")
     notes = []
     if any(row.unused for row in result.rows):
         joules = result.unused_accelerators
@@ -71,6 +76,14 @@ def component_rows(result: Result) -> Table:
             f"({units.share(joules, total)} of the total)"
         )
     return Table("Components", header, tuple(rows), tuple(notes))
+
+
+def _idle(row: Row) -> tuple[str, str]:
+    """What the component would have used at rest, and what it used beyond that."""
+    if row.idle is None:
+        return "n/a", "n/a"
+    above = row.joules - row.idle
+    return units.energy(row.idle), units.energy(above if abs(above) > 1e-9 * row.joules else 0.0)
 
 
 def tables_of(result: Result) -> list[Table]:

@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from energymeter.analysis.summary import Result
+from energymeter.cost import Rates, cost_lines
 from energymeter.report import units
 from energymeter.report.tables import Table, as_markdown, as_text, component_rows, tables_of
 from energymeter.run import Run
 
-__all__ = ["component_table", "markdown_report", "text_report", "total_line"]
+__all__ = ["component_table", "extra_lines", "markdown_report", "text_report", "total_line"]
 
 
 def total_line(result: Result) -> str:
@@ -54,6 +55,16 @@ def text_report(run: Run, extra: Sequence[str] = ()) -> str:
 def markdown_report(run: Run, extra: Sequence[str] = ()) -> str:
     """The report in Markdown."""
     return _report(run, extra, as_markdown, "- ")
+
+
+def extra_lines(run: Run, rates: Rates | None, attribution: str | None = None) -> list[str]:
+    """Cost, carbon, and the job's part of nodes that others share; where they are asked for."""
+    lines = cost_lines(run, rates) if rates is not None else []
+    part = run.job_part(attribution)
+    if part.mode != "exclusive":
+        value = "n/a" if part.joules is None else units.energy(part.joules)
+        lines.append(f"of this, this job's part ({part.mode}): {value} (derived: {part.text})")
+    return lines
 
 
 def _report(run: Run, extra: Sequence[str], form: Callable[[Table], str], bullet: str) -> str:

@@ -36,6 +36,10 @@ class VirtualEnvironment(Environment):
         """The virtual time."""
         return self.time
 
+    def sleep(self, seconds: float) -> None:
+        """Move the clock."""
+        self.time += int(seconds * 1e9)
+
     def realtime_ns(self) -> int:
         """The virtual time, as time of day in 2026."""
         return self.time + 1_767_225_600_000_000_000
