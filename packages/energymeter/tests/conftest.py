@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from energymeter.config import MeterConfig
 from energymeter.run import Run, latest_run, load
+from energymeter.wrapper import Launch, launch
 
 LAUNCHED = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "HYDRA_", "MPI_LOCAL", "SLURM_", "ENERGYMETER_")
 
@@ -72,3 +74,33 @@ def agents_of(run_dir: Path) -> list[int]:
         if entry.name.isdigit() and str(run_dir).encode() in words:
             found.append(int(entry.name))
     return found
+
+
+APP = """
+import time, energymeter as em
+with em.phase("training"):
+    for _ in range(3):
+        with em.region("step") as r:
+            time.sleep(0.05)
+            r.step(samples=4)
+with em.phase("inference"):
+    time.sleep(0.1)
+"""
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory):
+    """A run with three regions, measured once for all tests."""
+    folder = tmp_path_factory.mktemp("stored")
+    (folder / "app.py").write_text(APP)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("PMI", "OMPI", "HYD", "MPI_LOCAL", "ENERGYMETER")):
+                patch.delenv(name)
+        waves = "node/cpu0,counter,const:100;node/gpu0,counter,const:20"
+        patch.setenv("ENERGYMETER_WAVES", waves)
+        config = MeterConfig(period=0.02, model="never")
+        command = (sys.executable, str(folder / "app.py"))
+        status, path = launch(Launch(command, "app", config, folder))
+    assert status == 0
+    return load(path)

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -134,40 +133,6 @@ def test_settings_and_their_origins(tmp_path):
         load_settings({}, None, environ, tmp_path)
     with pytest.raises(em.ConfigurationError, match=r"0\.001 to 60"):
         load_settings({"period": 0.0}, None, environ, tmp_path / "none")
-
-
-APP = """
-import time, energymeter as em
-with em.phase("training"):
-    for _ in range(3):
-        with em.region("step") as r:
-            time.sleep(0.05)
-            r.step(samples=4)
-with em.phase("inference"):
-    time.sleep(0.1)
-"""
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory):
-    """A run with three regions, measured once for all tests below."""
-    from energymeter.cli.measure import launch
-    from energymeter.config import MeterConfig
-    from energymeter.wrapper import Launch
-
-    folder = tmp_path_factory.mktemp("stored")
-    (folder / "app.py").write_text(APP)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("PMI", "OMPI", "HYD", "MPI_LOCAL", "ENERGYMETER")):
-                patch.delenv(name)
-        waves = "node/cpu0,counter,const:100;node/gpu0,counter,const:20"
-        patch.setenv("ENERGYMETER_WAVES", waves)
-        config = MeterConfig(period=0.02, model="never")
-        command = (sys.executable, str(folder / "app.py"))
-        status, path = launch(Launch(command, "app", config, folder))
-    assert status == 0
-    return load(path)
 
 
 def test_everything_adds_up_to_the_run(stored):

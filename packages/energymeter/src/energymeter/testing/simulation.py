@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from energymeter.agent.sampler import Sampler
+from energymeter.agent.thinning import Thinning
 from energymeter.analysis.curves import EnergyCurve, energy_curve
 from energymeter.config import MeterConfig
 from energymeter.environment import Environment
@@ -54,6 +55,7 @@ def simulate(
     u0: float = 0.5,
     fault: Fault | None = None,
     lateness: Callable[[], int] = lambda: 0,
+    store: str = "full",
 ) -> list[EnergyCurve]:
     """Sample for a while, and integrate: one energy curve for each sensor.
 
@@ -69,14 +71,22 @@ def simulate(
         From (sensor, number of the reading, raw, status) to what is stored instead.
     lateness : callable
         ns by which the loop is late after each wait.
+    store : str
+        How readings are thinned out, see `MeterConfig`.
     """
-    readings: list[list[tuple[int, int, bool]]] = [[] for _ in sensors]
+    readings: list[list[tuple[int, int, Status]]] = [[] for _ in sensors]
+    counts = [0] * len(sensors)
 
     def sink(index: int, time: int, raw: int | None, status: Status) -> None:
         if fault is not None:
-            raw, status = fault(index, len(readings[index]), raw, status)
-        readings[index].append((time, raw or 0, status is Status.OK and raw is not None))
+            raw, status = fault(index, counts[index], raw, status)
+        counts[index] += 1
+        thinning.sample(index, time, raw, status)
 
+    def keep(index: int, time: int, raw: int | None, status: Status) -> None:
+        readings[index].append((time, raw or 0, status))
+
+    thinning = Thinning(sensors, store, env.time, keep)
     stop = env.time + int(seconds * 1e9)
     sampler = Sampler(sensors, MeterConfig(period=period), env, sink, u0)
     sampler.read_fast()
@@ -86,10 +96,13 @@ def simulate(
     env.time = max(env.time, stop)
     sampler.read_fast()
     sampler.stop()
-    curves = []
-    for sensor, values in zip(sensors, readings, strict=True):
-        times, raws, good = (np.array(column) for column in zip(*values, strict=True))
-        curves.append(
-            energy_curve(sensor, times.astype(np.int64), raws.astype(np.int64), good.astype(bool))
-        )
-    return curves
+    thinning.flush()
+    return [_curve(sensor, values) for sensor, values in zip(sensors, readings, strict=True)]
+
+
+def _curve(sensor: Sensor, values: Sequence[tuple[int, int, Status]]) -> EnergyCurve:
+    times = np.array([time for time, _, _ in values], dtype=np.int64)
+    raws = np.array([raw for _, raw, _ in values], dtype=np.int64)
+    good = np.array([status.has_value for _, _, status in values], dtype=bool)
+    means = np.array([status is Status.MEAN for _, _, status in values], dtype=bool)
+    return energy_curve(sensor, times, raws, good, means)
