@@ -1,6 +1,6 @@
 """Asynchronous evolutionary optimisation and hyper-parameter search over MPI."""
 
-from propulate import propagators, pruners
+from propulate import propagators, pruners, topologies
 from propulate._version import __version__
 from propulate.individual import Individual, Status, Uid
 from propulate.optimizer import Optimizer
@@ -46,4 +46,5 @@ __all__ = [
     "load_result",
     "propagators",
     "pruners",
+    "topologies",
 ]

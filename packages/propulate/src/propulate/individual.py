@@ -67,7 +67,7 @@ class Individual(Mapping[str, Any]):
     walltime : float
         Seconds of optimisation, without downtime, until it was finished.
     operator : str
-        Which operator made it.
+        Which operator made it; by default the name of the propagator's class.
     metrics : dict
     interim : list of float
         What a generator function yielded.
@@ -218,7 +218,7 @@ class Individual(Mapping[str, Any]):
 
     def copy(self) -> Individual:
         """A new individual with the same genes, not yet evaluated."""
-        child = Individual.from_genes(self.space, self.genes.copy(), operator=self.operator)
+        child = Individual.from_genes(self.space, self.genes.copy())
         child.velocity = None if self.velocity is None else self.velocity.copy()
         child.generation, child.rank = self.generation, self.rank
         child.parents = self.parents or ((self.uid,) if self.uid != NOT_BORN else ())

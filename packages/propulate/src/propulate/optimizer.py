@@ -13,10 +13,16 @@ from propulate.individual import Individual, Status, Uid
 from propulate.population import Population, PopulationView
 from propulate.propagators.adaptive import AdaptivePropagator
 from propulate.propagators.base import Context, Propagator
+from propulate.propagators.pareto import NSGA2
 from propulate.propagators.vary import other_gene
 from propulate.space import SearchSpace
 
-__all__ = ["Breeder", "Optimizer"]
+__all__ = ["Breeder", "Optimizer", "default_propagator"]
+
+
+def default_propagator(space: SearchSpace, n_objectives: int = 1) -> Propagator:
+    """What breeds if the user names nothing."""
+    return AdaptivePropagator(space) if n_objectives == 1 else NSGA2(space)
 
 
 class Breeder:
@@ -33,7 +39,7 @@ class Breeder:
         self, context: Context, propagator: Propagator | None = None, n_objectives: int = 1
     ) -> None:
         self.context, self.space = context, context.space
-        self.propagator = propagator or AdaptivePropagator(context.space)
+        self.propagator = propagator or default_propagator(context.space, n_objectives)
         self.propagator.bind(context)
         self.population = Population(context.space, n_objectives)
         if isinstance(self.propagator, AdaptivePropagator):
@@ -79,11 +85,13 @@ class Breeder:
             genes = self.space.from_unit(self._points.point(index))
             candidate = Individual.from_genes(self.space, genes, operator="init")
         else:
+            self._view.seq = self.seq
             candidate = self.propagator(self._view)
             if not isinstance(candidate, Individual):
                 (candidate,) = candidate
             if candidate.sealed:
                 raise TypeError(f"{type(self.propagator).__name__} returned one of its parents")
+            candidate.operator = candidate.operator or type(self.propagator).__name__
         return candidate
 
     def birth(self, candidate: Individual) -> Individual:

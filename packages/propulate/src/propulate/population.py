@@ -315,12 +315,18 @@ class PopulationView(Sequence[Individual]):
     population : Population
     fill : int
         Pruned individuals take part while there are fewer complete ones than this.
+
+    Attributes
+    ----------
+    seq : int
+        Which one of its worker's candidates the next one will be.
     """
 
     def __init__(self, population: Population, fill: int = 0) -> None:
         self.population = population
         self.space = population.space
         self.fill = fill
+        self.seq = 0
 
     def __len__(self) -> int:
         return self.population.n_active

@@ -15,7 +15,6 @@ from propulate.engine.transport import SharedBudget, Transport
 from propulate.engine.worker import Migration, Worker
 from propulate.individual import Individual, Status
 from propulate.optimizer import Breeder
-from propulate.propagators.adaptive import AdaptivePropagator
 from propulate.propagators.base import Context, Propagator
 from propulate.propagators.select import SelectMax, SelectMin
 from propulate.pruners.base import Pruner
@@ -236,8 +235,7 @@ class Islands:
             self._budget(),
             self.space.design("sobol", settings.seed),
         )
-        propagator = self._propagator or AdaptivePropagator(self.space)
-        breeder = Breeder(context, propagator, len(settings.signs))
+        breeder = Breeder(context, self._propagator, len(settings.signs))
         journal = None
         if settings.folder is not None:
             path = settings.folder / "journal" / f"i{self.island}-w{self.index}.pj"

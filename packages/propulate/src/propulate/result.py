@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from propulate.hypervolume import hypervolume
 from propulate.individual import Individual, Status
 from propulate.population import Population
 
@@ -130,6 +131,13 @@ class Result:
             if not any((losses[j] <= losses[i]).all() for j in front):
                 front.append(int(i))
         return [self._signed(self.population.individual(int(rows[i]))) for i in front]
+
+    def hypervolume(self, reference: Sequence[float]) -> float:
+        """Volume between the Pareto front and a reference point, in the user's own signs."""
+        front = np.array([np.asarray(ind.losses) * self.signs for ind in self.pareto_front])
+        if front.size == 0:
+            return 0.0
+        return hypervolume(front, np.asarray(reference, float) * self.signs)
 
     def history(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Best loss after each evaluation, in the order in which they ended, shape (n,)."""

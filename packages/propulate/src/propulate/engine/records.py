@@ -17,6 +17,7 @@ __all__ = ["Codec"]
 # identity, then generation and current worker, small numbers, times, and the length of the tail
 _HEAD = struct.Struct("<IIIiiBBBBdddI")
 _OPERATORS = ("", "init", "ga", "cma", "local", "de", "tpe", "initial")
+_OTHER = 255  # the operator's name is in the tail
 _TAIL = (
     "interim",
     "metrics",
@@ -47,13 +48,14 @@ class Codec:
         losses = individual.losses
         numbers = struct.pack("<d", individual.loss) if losses is None else losses.tobytes()
         operator = individual.operator
-        tail = self._tail(individual)
+        place = _OPERATORS.index(operator) if operator in _OPERATORS else _OTHER
+        tail = self._tail(individual, named=place == _OTHER)
         head = _HEAD.pack(
             *individual.uid,
             individual.generation,
             individual.current,
             individual.status,
-            _OPERATORS.index(operator) if operator in _OPERATORS else 0,
+            place,
             individual.active,
             len(numbers) // 8,
             individual.evaltime,
@@ -63,10 +65,12 @@ class Codec:
         )
         return b"".join((head, numbers, individual.genes.tobytes(), tail))
 
-    def _tail(self, individual: Individual) -> bytes:
+    def _tail(self, individual: Individual, *, named: bool) -> bytes:
         rare: dict[str, Any] = {
             name: value for name in _TAIL if (value := getattr(individual, name))
         }
+        if named:
+            rare["operator"] = individual.operator
         if individual.velocity is not None:
             rare["velocity"] = individual.velocity.tolist()
         return json.dumps(rare).encode() if rare else b""
@@ -93,7 +97,7 @@ class Codec:
         individual.rank = head[1]
         individual.generation, individual.current = head[3], head[4]
         individual.status = Status(head[5])
-        individual.operator = _OPERATORS[head[6]]
+        individual.operator = _OPERATORS[head[6]] if head[6] != _OTHER else ""
         individual.active = bool(head[7])
         individual.loss = float(losses[0]) if len(losses) == 1 else float(losses.sum())
         individual.losses = None if len(losses) == 1 else losses.copy()

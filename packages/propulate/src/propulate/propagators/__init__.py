@@ -2,13 +2,50 @@
 
 from propulate.propagators.adaptive import AdaptivePropagator, Shares
 from propulate.propagators.base import Context, Propagator, Stochastic
-from propulate.propagators.combine import Compose, Conditional, Fork
-from propulate.propagators.default import get_default_propagator
-from propulate.propagators.select import SelectMax, SelectMin, SelectTournament, SelectUniform
-from propulate.propagators.vary import (
+from propulate.propagators.combine import (
+    Compose,
+    Conditional,
+    Fork,
+    PerIsland,
+    PerWorker,
+    Schedule,
+)
+from propulate.propagators.crossover import (
+    CrossoverArithmetic,
+    CrossoverBlend,
     CrossoverMultiple,
+    CrossoverSBX,
     CrossoverSigmoid,
     CrossoverUniform,
+)
+from propulate.propagators.default import get_default_propagator
+from propulate.propagators.models import (
+    TPE,
+    ActiveCMA,
+    BasicCMA,
+    CMAPropagator,
+    DifferentialEvolution,
+)
+from propulate.propagators.pareto import NSGA2
+from propulate.propagators.select import (
+    SelectBoltzmann,
+    SelectMax,
+    SelectMin,
+    SelectRank,
+    SelectTournament,
+    SelectUniform,
+    SelectYoungest,
+)
+from propulate.propagators.simplex import ParallelNelderMead
+from propulate.propagators.swarm import (
+    BasicPSO,
+    CanonicalPSO,
+    ConstrictionPSO,
+    InitUniformPSO,
+    StatelessPSO,
+    VelocityClampingPSO,
+)
+from propulate.propagators.vary import (
     InitUniform,
     IntervalMutationNormal,
     MutationPolynomial,
@@ -17,25 +54,47 @@ from propulate.propagators.vary import (
 )
 
 __all__ = [
+    "NSGA2",
+    "TPE",
+    "ActiveCMA",
     "AdaptivePropagator",
+    "BasicCMA",
+    "BasicPSO",
+    "CMAPropagator",
+    "CanonicalPSO",
     "Compose",
     "Conditional",
+    "ConstrictionPSO",
     "Context",
+    "CrossoverArithmetic",
+    "CrossoverBlend",
     "CrossoverMultiple",
+    "CrossoverSBX",
     "CrossoverSigmoid",
     "CrossoverUniform",
+    "DifferentialEvolution",
     "Fork",
     "InitUniform",
+    "InitUniformPSO",
     "IntervalMutationNormal",
     "MutationPolynomial",
+    "ParallelNelderMead",
+    "PerIsland",
+    "PerWorker",
     "PointMutation",
     "Propagator",
     "RandomPointMutation",
+    "Schedule",
+    "SelectBoltzmann",
     "SelectMax",
     "SelectMin",
+    "SelectRank",
     "SelectTournament",
     "SelectUniform",
+    "SelectYoungest",
     "Shares",
+    "StatelessPSO",
     "Stochastic",
+    "VelocityClampingPSO",
     "get_default_propagator",
 ]

@@ -16,7 +16,7 @@ from propulate.propagators.base import Context, Propagator, Random
 from propulate.propagators.cma import CovarianceAdaptation
 from propulate.propagators.differential import SuccessHistory, current_to_best
 from propulate.propagators.parzen import propose
-from propulate.propagators.vary import Limits, other_gene, reflect
+from propulate.propagators.vary import Limits, inherit_categories, other_gene, reflect
 from propulate.ranking import Ranking
 from propulate.space import SearchSpace
 
@@ -132,7 +132,7 @@ class AdaptivePropagator(Propagator):
     def __call__(self, inds: Sequence[Individual]) -> Individual:
         """The next candidate."""
         if not isinstance(inds, PopulationView):
-            inds = _view_of(inds, self.space)
+            inds = view_of(inds, self.space)
         if inds.n_breeding < min(self.init_size, self.pop_size) or inds.n_breeding < 4:
             return Individual.from_genes(
                 self.space, self.space.sample(self.generator), operator="init"
@@ -205,14 +205,10 @@ class AdaptivePropagator(Propagator):
         return self._cma
 
     def _with_categories(self, unit: Array, view: PopulationView, rows: Any) -> Individual:
-        """Categories come from a parent, and now and then are drawn anew."""
         genes = self.space.from_unit(unit)
         if len(self._categories):
             (parent,) = self._parents(view, rows, 1)
-            for i in self._categories:
-                genes[i] = parent[i]
-                if self.generator.random() < 1 / len(self._categories) / 2:
-                    genes[i] = other_gene(self.space, genes[i], int(i), self.generator)
+            genes = inherit_categories(self.space, genes, parent, self.generator)
         return Individual.from_genes(self.space, genes)
 
     def _make_de(self, view: PopulationView, rows: Any) -> Individual:
@@ -287,7 +283,7 @@ class AdaptivePropagator(Propagator):
             self._cma.load_state_dict(state["cma"])
 
 
-def _view_of(inds: Sequence[Individual], space: SearchSpace) -> PopulationView:
+def view_of(inds: Sequence[Individual], space: SearchSpace) -> PopulationView:
     """A view of a plain sequence, for use without an engine."""
     from propulate.individual import Uid
     from propulate.population import Population

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from propulate.individual import Individual
 from propulate.population import PopulationView
-from propulate.propagators.base import Propagator, Random
+from propulate.propagators.base import Context, Propagator, Random
 
-__all__ = ["Compose", "Conditional", "Fork"]
+__all__ = ["Compose", "Conditional", "Fork", "PerIsland", "PerWorker", "Schedule"]
 
 
 class Compose(Propagator):
@@ -89,3 +89,68 @@ class Fork(Propagator):
         draw = self.generator.random()
         index = next(i for i, c in enumerate(self._cumulative) if draw < c or c >= 1)
         return self.branches[index](inds)
+
+
+class Schedule(Propagator):
+    """One propagator after the other, each until so many individuals are known.
+
+    Parameters
+    ----------
+    phases : sequence of (int, Propagator)
+        The number of individuals at which a phase ends, and who breeds until then; the last phase
+        goes on for ever.
+    """
+
+    def __init__(self, phases: Sequence[tuple[int, Propagator]]) -> None:
+        ends = [end for end, _ in phases]
+        if not phases or ends != sorted(set(ends)):
+            raise ValueError(f"the ends of the phases must increase, got {ends}")
+        super().__init__(-1, -1)
+        self.phases = tuple(phases)
+
+    def children(self) -> Sequence[Propagator]:
+        """The propagators of all phases."""
+        return [propagator for _, propagator in self.phases]
+
+    def __call__(self, inds: Sequence[Individual]) -> Any:
+        """What the present phase's propagator returns."""
+        known = len(inds.population) if isinstance(inds, PopulationView) else len(inds)
+        present = next((p for end, p in self.phases if known < end), self.phases[-1][1])
+        return present(inds)
+
+
+class PerWorker(Propagator):
+    """Each worker breeds by a propagator of its own.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the worker's `Context`, and returns its propagator.
+    """
+
+    def __init__(self, make: Callable[[Context], Propagator]) -> None:
+        super().__init__(-1, -1)
+        self._make = make
+        self._own: Propagator | None = None
+
+    def bind(self, context: Context) -> None:
+        """Make the propagator."""
+        self._own = self._make(context)
+        super().bind(context)
+
+    def children(self) -> Sequence[Propagator]:
+        """The worker's own."""
+        return () if self._own is None else (self._own,)
+
+    def __call__(self, inds: Sequence[Individual]) -> Any:
+        """What the worker's own propagator returns."""
+        if self._own is None:
+            raise RuntimeError("PerWorker works inside of a search only: bind it first")
+        return self._own(inds)
+
+
+class PerIsland(PerWorker):
+    """Each island breeds by a propagator of its own, given as a mapping from island numbers."""
+
+    def __init__(self, propagators: Mapping[int, Propagator]) -> None:
+        super().__init__(lambda context: propagators[context.island])

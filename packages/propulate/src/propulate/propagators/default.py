@@ -5,9 +5,9 @@ from __future__ import annotations
 from propulate.propagators.adaptive import AdaptivePropagator
 from propulate.propagators.base import Propagator, Random, as_generator
 from propulate.propagators.combine import Compose, Conditional, Fork
+from propulate.propagators.crossover import CrossoverUniform
 from propulate.propagators.select import SelectMin, SelectUniform
 from propulate.propagators.vary import (
-    CrossoverUniform,
     InitUniform,
     IntervalMutationNormal,
     Limits,

@@ -58,9 +58,11 @@ class SuccessHistory:
 
 
 def current_to_best(
-    pool: Array, f: float, cr: float, rng: np.random.Generator
+    pool: Array, f: float, cr: float, rng: np.random.Generator, archive: Array | None = None
 ) -> tuple[Array, int]:
     """A candidate and the place of its parent in the pool, shape (m, n) with m >= 4, best first.
+
+    The second point of the difference may come from the archive, shape (k, n), as well.
 
     J. Zhang and A. C. Sanderson, "JADE" (2009), eq. 4 and 6: current-to-pbest/1/bin. Coordinates
     that leave the cube are put midway between the parent and the bound.
@@ -68,9 +70,12 @@ def current_to_best(
     m, n = pool.shape
     i = int(rng.random() * m)
     best = int(rng.random() * max(2, int(0.15 * m)))
-    a, b = (int(k) for k in rng.choice(m, 2, replace=False))
+    k = 0 if archive is None else len(archive)
+    a = int(rng.random() * m)
+    b = (a + 1 + int(rng.random() * (m + k - 1))) % (m + k)  # not a
+    other = pool[b] if archive is None or b < m else archive[b - m]
     parent = pool[i]
-    v = parent + f * (pool[best] - parent) + f * (pool[a] - pool[b])
+    v = parent + f * (pool[best] - parent) + f * (pool[a] - other)
     v = np.where(v < 0, parent / 2, np.where(v > 1, (parent + 1) / 2, v))
     take = np.asarray(rng.random(n) < cr)
     take[int(rng.random() * n)] = True

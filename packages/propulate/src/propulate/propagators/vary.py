@@ -1,4 +1,4 @@
-"""Variation: fresh individuals, mutation and crossover."""
+"""Variation: fresh individuals and mutation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from propulate.propagators.base import Random, Stochastic
 from propulate.space import SearchSpace
 
 __all__ = [
-    "CrossoverMultiple",
-    "CrossoverSigmoid",
-    "CrossoverUniform",
     "InitUniform",
     "IntervalMutationNormal",
     "MutationPolynomial",
     "PointMutation",
     "RandomPointMutation",
+    "inherit_categories",
     "other_gene",
     "reflect",
 ]
@@ -41,6 +39,21 @@ def other_gene(space: SearchSpace, gene: float, i: int, rng: np.random.Generator
         return float(space.sample(rng)[i])
     value = int(rng.random() * (n - 1))
     return float(value + (value >= gene))
+
+
+def inherit_categories(
+    space: SearchSpace,
+    genes: NDArray[np.float64],
+    parent: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Put the parent's categories into `genes`; half a category on average is drawn anew."""
+    categories = np.flatnonzero(~space.ordered)
+    for i in categories:
+        genes[i] = parent[i]
+        if rng.random() < 0.5 / len(categories):
+            genes[i] = other_gene(space, genes[i], int(i), rng)
+    return genes
 
 
 class InitUniform(Stochastic):
@@ -177,78 +190,4 @@ class MutationPolynomial(Stochastic):
         child.genes[moved] = genes[moved]
         for i in np.flatnonzero(hit & ~space.ordered):
             child.genes[i] = other_gene(space, child.genes[i], int(i), rng)
-        return child
-
-
-class CrossoverUniform(Stochastic):
-    """With a probability, genes come from the first parent with a given share, else the second.
-
-    Parameters
-    ----------
-    relative_parent_contribution : float
-        The first parent's share, in [0, 1].
-    """
-
-    def __init__(
-        self,
-        relative_parent_contribution: float = 0.5,
-        probability: float = 1.0,
-        rng: Random = None,
-    ) -> None:
-        super().__init__(2, 1, probability, rng)
-        if not 0 <= relative_parent_contribution <= 1:
-            raise ValueError(f"a share is in [0, 1], got {relative_parent_contribution}")
-        self.share = relative_parent_contribution
-
-    def __call__(self, inds: Sequence[Individual]) -> Individual:
-        """The child."""
-        self.check_parents(inds)
-        return self._cross(inds, self.share) if self.applies() else inds[0].copy()
-
-    def _cross(self, inds: Sequence[Individual], share: float) -> Individual:
-        first, second = inds[0], inds[1]
-        child = first.copy()
-        from_second = self.generator.random(len(child.genes)) >= share
-        child.genes[from_second] = second.genes[from_second]
-        child.parents = (first.uid, second.uid)
-        return child
-
-
-class CrossoverSigmoid(CrossoverUniform):
-    """Uniform crossover in which the better parent's share is 1 / (1 + exp(-difference / T))."""
-
-    def __init__(
-        self, temperature: float = 1.0, probability: float = 1.0, rng: Random = None
-    ) -> None:
-        super().__init__(0.5, probability, rng)
-        if temperature <= 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
-        self.temperature = temperature
-
-    def __call__(self, inds: Sequence[Individual]) -> Individual:
-        """The child."""
-        self.check_parents(inds)
-        if not self.applies():
-            return inds[0].copy()
-        better, worse = sorted(inds[:2], key=lambda ind: ind.loss)
-        ratio = min((worse.loss - better.loss) / self.temperature, 700.0)
-        return self._cross([better, worse], 1 / (1 + math.exp(-ratio)))
-
-
-class CrossoverMultiple(Stochastic):
-    """With a probability, each gene comes from a parent drawn uniformly."""
-
-    def __init__(self, parents: int = -1, probability: float = 1.0, rng: Random = None) -> None:
-        super().__init__(parents, 1, probability, rng)
-
-    def __call__(self, inds: Sequence[Individual]) -> Individual:
-        """The child."""
-        self.check_parents(inds)
-        child = inds[0].copy()
-        if self.applies():
-            genes = np.array([ind.genes for ind in inds])
-            child.genes = genes[
-                self.generator.integers(len(inds), size=genes.shape[1]), np.arange(genes.shape[1])
-            ]
-            child.parents = tuple(ind.uid for ind in inds)
         return child

@@ -1,0 +1,269 @@
+"""Covariance adaptation, differential evolution and density estimation on their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propulate.individual import Individual, Status
+from propulate.population import PopulationView
+from propulate.propagators.base import Context, Propagator, Random
+from propulate.propagators.cma import CovarianceAdaptation
+from propulate.propagators.differential import SuccessHistory, current_to_best
+from propulate.propagators.parzen import propose
+from propulate.propagators.vary import Limits, inherit_categories, reflect
+from propulate.space import SearchSpace
+
+__all__ = ["TPE", "ActiveCMA", "BasicCMA", "CMAPropagator", "DifferentialEvolution"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BasicCMA:
+    """Only good points shape the covariance."""
+
+    active: bool = False
+
+
+@dataclass(frozen=True)
+class ActiveCMA:
+    """Bad points push the covariance away."""
+
+    active: bool = True
+
+
+def _usable(individual: Individual) -> bool:
+    return individual.status == Status.COMPLETE and math.isfinite(individual.loss)
+
+
+class _Model(Propagator):
+    """Base: a random start, and categories that come from good individuals."""
+
+    def __init__(self, limits: Limits, rng: Random) -> None:
+        super().__init__(-1, 1, rng)
+        self.space = SearchSpace.of(limits)
+
+    def fresh(self) -> Individual:
+        """A random individual."""
+        return Individual.from_genes(self.space, self.space.sample(self.generator))
+
+    def child(self, unit: Array, parent: Array) -> Individual:
+        """An individual at unit coordinates, with categories of the parent's genes."""
+        genes = self.space.from_unit(unit)
+        return Individual.from_genes(
+            self.space, inherit_categories(self.space, genes, parent, self.generator)
+        )
+
+
+class CMAPropagator(_Model):
+    """Covariance matrix adaptation (CMA-ES), see `propulate.propagators.cma`.
+
+    Every worker adapts its own distribution, from its own results and those of the others. When
+    nothing is to be gained any more, it starts anew with twice the population.
+
+    Parameters
+    ----------
+    adapter : BasicCMA or ActiveCMA
+    limits : SearchSpace or mapping
+        Categories are inherited from good individuals.
+    rng : source of random numbers, optional
+    pop_size : int, optional
+        Lambda; default 4 + 3 ln n.
+    sigma0 : float
+        First standard deviation, as a share of each range.
+    restarts : bool
+    """
+
+    def __init__(
+        self,
+        adapter: BasicCMA | ActiveCMA,
+        limits: Limits,
+        rng: Random = None,
+        pop_size: int | None = None,
+        sigma0: float = 0.3,
+        *,
+        restarts: bool = True,
+    ) -> None:
+        super().__init__(limits, rng)
+        self._columns = np.flatnonzero(self.space.ordered)
+        if not len(self._columns):
+            raise TypeError("CMAPropagator needs at least one numeric parameter")
+        self.sigma0, self.restarts = sigma0, restarts
+        self._bins = self.space.bins[self._columns]
+        n = len(self._columns)
+        self._model = CovarianceAdaptation(
+            n, np.full(n, 0.5), sigma0, pop_size, active=adapter.active, bins=self._bins
+        )
+
+    def __call__(self, inds: Sequence[Individual]) -> Individual:
+        """A draw from the distribution, folded back into the limits."""
+        model = self._model
+        if self.restarts and model.has_converged:
+            mean = self.generator.random(model.n)
+            size = min(2 * model.size, 400)
+            self._model = model = CovarianceAdaptation(
+                model.n, mean, self.sigma0, size, active=model.active, bins=self._bins
+            )
+        unit = np.full(self.space.n, 0.5)
+        unit[self._columns] = reflect(model.ask(self.generator))
+        return self.child(unit, self._parent(inds))
+
+    def _parent(self, inds: Sequence[Individual]) -> Array:
+        if self.space.ordered.all() or not len(inds):
+            return self.space.sample(self.generator)
+        good = inds.best(10) if isinstance(inds, PopulationView) else list(inds)
+        return good[int(self.generator.random() * len(good))].genes if good else self.fresh().genes
+
+    def observe(self, individual: Individual) -> None:
+        """Learn from any result."""
+        if _usable(individual):
+            self._model.tell(individual.unit[self._columns], individual.loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The distribution, JSON-ready."""
+        return {"cma": self._model.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a distribution."""
+        self._model.load_state_dict(state["cma"])
+
+
+class DifferentialEvolution(_Model):
+    """Success-history adaptive differential evolution, asynchronous.
+
+    R. Tanabe and A. Fukunaga, "Improving the Search Performance of SHADE Using Linear Population
+    Size Reduction" (2014): a candidate that is not worse than its parent takes its place; the
+    parent goes into an archive, from which differences are drawn as well. Others' results replace
+    the worst if they are better.
+
+    Parameters
+    ----------
+    limits : SearchSpace or mapping
+    pop_size : int, optional
+        Default max(12, min(18 n, budget / 40)), shrinking to 6 by the end of the budget.
+    rng : source of random numbers, optional
+    """
+
+    def __init__(self, limits: Limits, pop_size: int | None = None, rng: Random = None) -> None:
+        super().__init__(limits, rng)
+        if pop_size is not None and pop_size < 6:
+            raise ValueError(f"pop_size must be at least 6, got {pop_size}")
+        self._fixed = pop_size
+        self.pop_size = pop_size or max(12, min(18 * self.space.n, 100))
+        self._budget: int | None = None
+        self._known = 0
+        self._pool: list[tuple[float, Array, Array]] = []  # loss, unit, genes; best first
+        self._archive: list[Array] = []
+        self._history = SuccessHistory()
+        self._drawn: dict[bytes, tuple[float, float, Array, float]] = {}
+
+    def bind(self, context: Context) -> None:
+        """Plan the size of the pool with the budget."""
+        super().bind(context)
+        self._budget = context.budget
+        if self._fixed is None and context.budget is not None:
+            self.pop_size = max(12, min(18 * self.space.n, context.budget // 40))
+
+    @property
+    def _size(self) -> int:
+        if self._fixed is not None or self._budget is None:
+            return self.pop_size
+        left = max(0.0, 1 - self._known / self._budget)
+        return max(6, round(6 + (self.pop_size - 6) * left))
+
+    def __call__(self, inds: Sequence[Individual]) -> Individual:
+        """The next candidate."""
+        if not isinstance(inds, PopulationView):
+            for individual in inds:
+                if not any(np.array_equal(individual.genes, genes) for *_, genes in self._pool):
+                    self.observe(individual)
+        if len(self._pool) < min(self._size, 6) or self._known < self.pop_size:
+            return self.fresh()
+        pool = np.array([unit for _, unit, _ in self._pool])
+        f, cr = self._history.draw(self.generator)
+        archive = np.array(self._archive) if self._archive else None
+        unit, place = current_to_best(pool, f, cr, self.generator, archive)
+        loss, parent, genes = self._pool[place]
+        child = self.child(unit, genes)
+        self._drawn[child.genes.tobytes()] = f, cr, parent, loss
+        return child
+
+    def observe(self, individual: Individual) -> None:
+        """Selection, and what it teaches about step factors and crossover rates."""
+        drawn = self._drawn.pop(individual.genes.tobytes(), None)
+        if not _usable(individual):
+            return
+        self._known += 1
+        entry = individual.loss, individual.unit, individual.genes.copy()
+        if drawn is not None:
+            self._select(entry, drawn)
+        elif len(self._pool) < self._size or individual.loss < self._pool[-1][0]:
+            self._pool.append(entry)
+        self._pool.sort(key=lambda member: member[0])
+        del self._pool[self._size :]
+
+    def _select(
+        self, entry: tuple[float, Array, Array], drawn: tuple[float, float, Array, float]
+    ) -> None:
+        f, cr, parent, loss = drawn
+        if entry[0] > loss:
+            return
+        self._history.success(f, cr, loss - entry[0])
+        places = [i for i, (_, unit, _) in enumerate(self._pool) if unit is parent]
+        self._pool[places[0] if places else -1] = entry
+        self._archive.append(parent)
+        if len(self._archive) > 2 * self._size:
+            del self._archive[int(self.generator.random() * len(self._archive))]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Memories and archive, JSON-ready; the pool follows from the individuals."""
+        return {
+            "history": self._history.state_dict(),
+            "archive": [unit.tolist() for unit in self._archive],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up memories and archive."""
+        self._history.load_state_dict(state["history"])
+        self._archive = [np.array(unit) for unit in state["archive"]]
+
+
+class TPE(_Model):
+    """Tree-structured Parzen estimator, see `propulate.propagators.parzen`.
+
+    For up to a few hundred evaluations, and for spaces with many categories.
+
+    Parameters
+    ----------
+    limits : SearchSpace or mapping
+    rng : source of random numbers, optional
+    n_startup : int
+        Random individuals before it begins.
+    epsilon : float
+        Share of random ones later.
+    """
+
+    def __init__(
+        self, limits: Limits, rng: Random = None, n_startup: int = 10, epsilon: float = 0.05
+    ) -> None:
+        super().__init__(limits, rng)
+        if n_startup < 2:
+            raise ValueError(f"n_startup must be at least 2, got {n_startup}")
+        self.n_startup, self.epsilon = n_startup, epsilon
+
+    def __call__(self, inds: Sequence[Individual]) -> Individual:
+        """The next candidate."""
+        if isinstance(inds, PopulationView):
+            unit = inds.arrays(500)[0]
+        else:
+            usable = sorted(filter(_usable, inds), key=lambda ind: ind.loss)[:500]
+            unit = np.array([ind.unit for ind in usable])
+        if len(unit) < self.n_startup or self.generator.random() < self.epsilon:
+            return self.fresh()
+        return Individual.from_genes(self.space, propose(self.space, unit, self.generator))
