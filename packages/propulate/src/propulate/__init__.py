@@ -3,10 +3,11 @@
 from propulate import propagators, pruners, topologies
 from propulate._version import __version__
 from propulate.individual import Individual, Status, Uid
+from propulate.islands import Islands
 from propulate.optimizer import Optimizer
 from propulate.population import Population
 from propulate.propagators import get_default_propagator
-from propulate.propulator import Islands, Propulator
+from propulate.propulator import Propulator
 from propulate.pruners import TrialPruned
 from propulate.result import Result, load_result
 from propulate.session import EvaluationError, TooManyFailuresError
@@ -20,6 +21,7 @@ from propulate.space import (
     Ordinal,
     SearchSpace,
 )
+from propulate.study import FrozenTrial, Study, Trial, create_study
 
 __all__ = [
     "Bool",
@@ -27,6 +29,7 @@ __all__ = [
     "Constant",
     "EvaluationError",
     "Float",
+    "FrozenTrial",
     "Individual",
     "Int",
     "Islands",
@@ -38,10 +41,13 @@ __all__ = [
     "SearchSpace",
     "Settings",
     "Status",
+    "Study",
     "TooManyFailuresError",
+    "Trial",
     "TrialPruned",
     "Uid",
     "__version__",
+    "create_study",
     "get_default_propagator",
     "load_result",
     "propagators",

@@ -224,6 +224,10 @@ class Individual(Mapping[str, Any]):
         child.parents = self.parents or ((self.uid,) if self.uid != NOT_BORN else ())
         return child
 
+    def become(self, space: SearchSpace, genes: NDArray[np.float64]) -> None:
+        """Take on genes of another space; for searches whose space grows."""
+        self.space, self.genes, self._values = space, genes, None
+
     def replace(self, **changes: Any) -> Individual:
         """A copy with some parameters changed."""
         child = self.copy()

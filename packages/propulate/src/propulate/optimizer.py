@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from propulate.propagators.base import Context, Propagator
 from propulate.propagators.pareto import NSGA2
 from propulate.propagators.vary import other_gene
 from propulate.space import SearchSpace
+from propulate.space.growing import express
 
 __all__ = ["Breeder", "Optimizer", "default_propagator"]
 
@@ -32,16 +34,35 @@ class Breeder:
     ----------
     context : Context
         Carries space, random numbers, and this worker's place.
-    propagator : Propagator, optional
+    propagator : Propagator, or callable that makes one for a space, optional
+    n_objectives : int
+
+    Attributes
+    ----------
+    seq : int
+        How many candidates were bred.
     """
 
     def __init__(
-        self, context: Context, propagator: Propagator | None = None, n_objectives: int = 1
+        self,
+        context: Context,
+        propagator: Propagator | Callable[[SearchSpace], Propagator] | None = None,
+        n_objectives: int = 1,
     ) -> None:
+        self._given, self._n_objectives = propagator, n_objectives
+        self.seq = 0
+        self._begin(context)
+
+    def _begin(self, context: Context) -> None:
         self.context, self.space = context, context.space
-        self.propagator = propagator or default_propagator(context.space, n_objectives)
+        if isinstance(self._given, Propagator):
+            self.propagator = self._given
+        elif self._given is not None:
+            self.propagator = self._given(context.space)
+        else:
+            self.propagator = default_propagator(context.space, self._n_objectives)
         self.propagator.bind(context)
-        self.population = Population(context.space, n_objectives)
+        self.population = Population(context.space, self._n_objectives)
         if isinstance(self.propagator, AdaptivePropagator):
             self.propagator.ranking = self.population.ranking
         self._view = PopulationView(self.population, fill=20)
@@ -49,7 +70,21 @@ class Breeder:
         init_size = getattr(self.propagator, "init_size", 0)
         share, rest = divmod(init_size, context.island_size)
         self._n_points = share + (context.worker < rest)
-        self.seq = 0
+
+    def move(self, space: SearchSpace) -> None:
+        """Go on in a space with more parameters or wider ranges, with all that is known.
+
+        The propagator begins anew, and observes all individuals again.
+        """
+        known = list(self.population)
+        points = self._points
+        design = None if points is None else space.design(points.kind, points.seed)
+        context = replace(self.context, space=space, design=design)
+        self._begin(context)
+        for individual in known:
+            genes = express(individual.genes, individual.space, space, individual.uid)
+            individual.become(space, genes)
+            self.learn(individual)
 
     def breed(self, avoid: Container[bytes] | None = None) -> Individual:
         """A new candidate with a uid of its own; one whose key is in `avoid` is changed."""

@@ -14,7 +14,7 @@ from propulate.hypervolume import hypervolume
 from propulate.individual import Individual, Status
 from propulate.population import Population
 
-__all__ = ["Result", "load_result"]
+__all__ = ["Result", "load_result", "signed"]
 
 
 class Result:
@@ -48,15 +48,7 @@ class Result:
         self.space = self.population.space
 
     def _signed(self, individual: Individual) -> Individual:
-        if self.signs != (1.0,):
-            losses = individual.losses
-            if losses is None:
-                individual.loss *= self.signs[0]
-                individual.interim = [value * self.signs[0] for value in individual.interim]
-            else:
-                individual.losses = losses * self.signs
-                individual.loss = float(individual.losses.sum())
-        return individual
+        return signed(individual, self.signs)
 
     def __iter__(self) -> Iterator[Individual]:
         return (self._signed(individual) for individual in self.population)
@@ -183,6 +175,19 @@ class Result:
             writer.writerows(rows)
 
 
+def signed(individual: Individual, signs: tuple[float, ...]) -> Individual:
+    """The individual itself, with its losses in the user's signs."""
+    if signs != (1.0,):
+        losses = individual.losses
+        if losses is None:
+            individual.loss *= signs[0]
+            individual.interim = [value * signs[0] for value in individual.interim]
+        else:
+            individual.losses = losses * signs
+            individual.loss = float(individual.losses.sum())
+    return individual
+
+
 def _union(populations: Sequence[Population]) -> Population:
     union = Population(populations[0].space, populations[0].n_objectives)
     for population in populations:
@@ -200,21 +205,9 @@ def load_result(folder: str | Path) -> Result:
     FileNotFoundError
         If there is no journal.
     """
-    from propulate.engine.records import Codec
-    from propulate.engine.worker import RESULT
-    from propulate.space import SearchSpace
-    from propulate.storage.history import read_history
+    from propulate.storage.history import population_of, read_history
 
     history = read_history(Path(folder))
     if not history.header:
         raise FileNotFoundError(f"{folder} holds no journal of a run")
-    space = SearchSpace.from_json(history.header["space"])
-    signs = tuple(history.header["signs"])
-    population, codec = Population(space, len(signs)), Codec(space)
-    for frames in history.frames.values():
-        for kind, payload in frames:
-            if kind == RESULT:
-                for individual in codec.decode(payload):
-                    individual.active = True
-                    population.add(individual)
-    return Result([population], signs)
+    return Result([population_of(history)], tuple(history.header["signs"]))

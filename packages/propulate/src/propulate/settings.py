@@ -39,6 +39,8 @@ class Settings:
         What an exception of the loss function does.
     retries : int
         For "retry".
+    catch : tuple of exception types
+        Those that are recorded in spite of "raise".
     max_failures : float
         Stop when more than this share of at least 100 evaluations has failed, or all of ten.
     eval_timeout : float, optional
@@ -76,6 +78,7 @@ class Settings:
     patience: int | None = None
     on_error: str = "record"
     retries: int = 0
+    catch: tuple[type[Exception], ...] = ()
     max_failures: float = 0.5
     eval_timeout: float | None = None
     on_duplicate: str | None = None

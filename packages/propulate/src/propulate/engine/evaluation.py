@@ -40,7 +40,7 @@ class Evaluator:
         Seconds; plain functions are interrupted in the main thread only.
     comm : object, optional
     reraise : bool
-        Let exceptions through.
+        Let exceptions through, except those of the kinds in `catch`.
     """
 
     def __init__(
@@ -52,9 +52,11 @@ class Evaluator:
         comm: Any = None,
         *,
         reraise: bool = False,
+        catch: tuple[type[Exception], ...] = (),
     ) -> None:
         self.loss_fn, self.sign, self.pruner = loss_fn, np.array(sign), pruner
-        self.timeout, self.comm, self.reraise = timeout, comm, reraise
+        self.timeout, self.comm = timeout, comm
+        self.reraise, self.catch = reraise, catch
         self._takes_comm = _takes_two(loss_fn)
 
     def __call__(self, candidate: Individual) -> Individual:
@@ -70,7 +72,7 @@ class Evaluator:
             candidate.loss = candidate.interim[-1] if candidate.interim else math.inf
         except Exception as error:
             _fail(candidate, "".join(traceback.format_exception(error)))
-            if self.reraise:
+            if self.reraise and not isinstance(error, self.catch):
                 candidate.evalperiod = time.perf_counter() - start
                 raise
         candidate.evalperiod = time.perf_counter() - start

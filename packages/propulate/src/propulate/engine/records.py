@@ -11,11 +11,14 @@ import numpy as np
 
 from propulate.individual import Individual, Status, Uid
 from propulate.space import SearchSpace
+from propulate.space.description import describe, restore
+from propulate.space.growing import GrowingSpace, express
 
-__all__ = ["Codec"]
+__all__ = ["Codec", "TrialCodec"]
 
 # identity, then generation and current worker, small numbers, times, and the length of the tail
 _HEAD = struct.Struct("<IIIiiBBBBdddI")
+_UID = struct.Struct("<III")
 _OPERATORS = ("", "init", "ga", "cma", "local", "de", "tpe", "initial")
 _OTHER = 255  # the operator's name is in the tail
 _TAIL = (
@@ -26,6 +29,10 @@ _TAIL = (
     "parents",
     "migration_steps",
     "migration_history",
+)
+_TRIAL = (
+    *("generation", "current", "status", "operator", "active", "loss"),
+    *("evaltime", "evalperiod", "walltime", *_TAIL),
 )
 
 
@@ -42,6 +49,10 @@ class Codec:
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
+
+    def uid(self, record: bytes) -> Uid:
+        """Whose record it is."""
+        return Uid(*_UID.unpack_from(record))
 
     def encode(self, individual: Individual) -> bytes:
         """The record of an individual."""
@@ -115,3 +126,66 @@ def _restored(name: str, value: Any) -> Any:
     if name == "parents":
         return tuple(Uid(*uid) for uid in value)
     return tuple(value) if name == "migration_history" else value
+
+
+class TrialCodec(Codec):
+    """Writes and reads individuals of a space that grows: by the names of their parameters.
+
+    A record is JSON, and says which parameters there were, and which of them the loss function
+    asked for; reading it makes the space grow.
+
+    Parameters
+    ----------
+    growing : GrowingSpace
+
+    Attributes
+    ----------
+    asked : dict of Uid to list of str
+        The parameters that each evaluation asked for.
+    """
+
+    def __init__(self, growing: GrowingSpace) -> None:
+        self.growing = growing
+        self.asked: dict[Uid, list[str]] = {}
+
+    @property
+    def space(self) -> SearchSpace:  # type: ignore[override]
+        """The space as it is known now."""
+        return self.growing.space
+
+    def uid(self, record: bytes) -> Uid:
+        """Whose record it is."""
+        return Uid(*json.loads(bytes(record))["uid"])
+
+    def encode(self, individual: Individual) -> bytes:
+        """The record of an individual."""
+        known = individual.space.parameters if self.growing.parameters else {}
+        record: dict[str, Any] = {name: getattr(individual, name) for name in _TRIAL}
+        record |= {
+            "uid": individual.uid,
+            "losses": None if individual.losses is None else individual.losses.tolist(),
+            "parameters": describe(known),
+            "genes": dict(zip(individual.space.names, individual.genes.tolist(), strict=True)),
+            "asked": self.asked.get(individual.uid, []),
+        }
+        return json.dumps(record, default=repr).encode()
+
+    def decode(self, buffer: bytes | memoryview) -> Iterator[Individual]:
+        """The individual of a record."""
+        record = json.loads(bytes(buffer))
+        found = restore(record["parameters"])
+        self.growing.merge(found)
+        uid = Uid(*record["uid"])
+        own = SearchSpace(found) if found else self.space
+        genes = np.array([record["genes"][name] for name in own.names])
+        if own != self.space:
+            genes = express(genes, own, self.space, uid)
+        individual = Individual.from_genes(self.space, genes)
+        individual.uid, individual.rank, individual.sealed = uid, uid.worker, True
+        for name in _TRIAL:
+            setattr(individual, name, _restored(name, record[name]))
+        individual.status = Status(record["status"])
+        losses = record["losses"]
+        individual.losses = None if losses is None else np.array(losses)
+        self.asked[uid] = record["asked"]
+        yield individual

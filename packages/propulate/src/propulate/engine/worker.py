@@ -18,6 +18,7 @@ from propulate.engine.outbox import Outbox, read_batch
 from propulate.engine.records import Codec
 from propulate.individual import NOT_BORN, Individual, Status, Uid
 from propulate.optimizer import Breeder
+from propulate.population import Population
 from propulate.propagators.base import Propagator
 from propulate.propagators.select import SelectMax, SelectMin
 from propulate.pruners.base import Pruner
@@ -79,6 +80,8 @@ class Worker:
     pruner : Pruner, optional
     window : int
         Entries that may be under way to a peer without acknowledgement.
+    codec : Codec, optional
+        How individuals are written.
     """
 
     def __init__(
@@ -89,13 +92,13 @@ class Worker:
         write: Callable[[int, bytes], None] = lambda kind, data: None,
         pruner: Pruner | None = None,
         window: int = 256,
+        codec: Codec | None = None,
     ) -> None:
         self.breeder, self.sizes = breeder, tuple(sizes)
         self.island, self.index = breeder.context.island, breeder.context.worker
         self.migration = migration or Migration()
         self.write, self.pruner = write, pruner
-        self.population = breeder.population
-        self.codec = Codec(breeder.space)
+        self.codec = codec or Codec(breeder.space)
         islands = [island for island, size in enumerate(sizes) for _ in range(size)]
         self.outbox = Outbox(sum(self.sizes[: self.island]) + self.index, islands, window)
         self.restarts: deque[Individual] = deque()
@@ -109,6 +112,11 @@ class Worker:
         self.seen: set[bytes] = set()  # keys of the points that are known or in evaluation here
         self.known_losses: dict[bytes, float] = {}
         self._rng = np.random.default_rng([self.island, self.index, 77])
+
+    @property
+    def population(self) -> Population:
+        """All individuals that this worker knows."""
+        return self.breeder.population
 
     # ------------------------------------------------------------------ own candidates
 
@@ -147,6 +155,8 @@ class Worker:
                 self.outbox.post(island, STOP, reason.encode())
 
     def _learn(self, individual: Individual) -> None:
+        if individual.space is not self.breeder.space:  # it has grown
+            self.breeder.move(individual.space)
         if not self.breeder.learn(individual):
             return
         if self.pruner is not None:

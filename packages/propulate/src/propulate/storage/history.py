@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from propulate.engine.records import Codec
+from propulate.engine.records import Codec, TrialCodec
 from propulate.engine.worker import DEACTIVATED, IMMIGRANT, RESULT, STARTED, STATE
 from propulate.individual import Uid
+from propulate.population import Population
 from propulate.space import SearchSpace
+from propulate.space.growing import GrowingSpace, express
 from propulate.storage.journal import read_journal
 
-__all__ = ["History", "read_history"]
+__all__ = ["History", "codec_of", "population_of", "read_history"]
 
 _NAME = re.compile(r"i(\d+)-w(\d+)\.pj")
 _Frames = list[tuple[int, bytes]]
@@ -60,12 +62,36 @@ def read_history(folder: Path) -> History:
         if match is None or not header:
             continue
         history.header = history.header or header
-        codec = Codec(SearchSpace.from_json(header["space"]))
+        codec = codec_of(header)
         _read_worker(history, codec, (int(match[1]), int(match[2])), frames, finished)
     for uid in finished:
         history.unfinished.pop(uid, None)
     history.n_finished = len(finished)
     return history
+
+
+def codec_of(header: dict[str, Any]) -> Codec:
+    """How the individuals of a journal are written."""
+    if header["space"] is None:
+        return TrialCodec(GrowingSpace())
+    return Codec(SearchSpace.from_json(header["space"]))
+
+
+def population_of(history: History) -> Population:
+    """All individuals that were evaluated; active, whatever became of them on their island."""
+    codec, n_objectives = codec_of(history.header), len(history.header["signs"])
+    records = [
+        payload for frames in history.frames.values() for kind, payload in frames if kind == RESULT
+    ]
+    individuals = [individual for record in records for individual in codec.decode(record)]
+    population = Population(codec.space, n_objectives)
+    for individual in individuals:
+        if individual.space is not codec.space:  # it has grown since
+            genes = express(individual.genes, individual.space, codec.space, individual.uid)
+            individual.become(codec.space, genes)
+        individual.active = True
+        population.add(individual)
+    return population
 
 
 def _read_worker(
@@ -76,8 +102,7 @@ def _read_worker(
             history.states[place] = json.loads(payload)
             continue
         if kind in {STARTED, RESULT}:
-            (individual,) = codec.decode(payload)
-            uid = individual.uid
+            uid = codec.uid(payload)
             born = uid.island, uid.worker
             history.next_seq[born] = max(history.next_seq.get(born, 0), uid.seq + 1)
             if kind == STARTED:

@@ -1,0 +1,370 @@
+"""`Islands`: a search on all ranks of a communicator."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpi_utils import Communicator, MPIUnavailableError, agree, collective, world
+from propulate.engine.evaluation import Evaluator
+from propulate.engine.records import Codec
+from propulate.engine.transport import SharedBudget, Transport
+from propulate.engine.worker import Migration, Worker
+from propulate.individual import Individual, Status
+from propulate.optimizer import Breeder
+from propulate.propagators.base import Context, Propagator
+from propulate.propagators.select import SelectMax, SelectMin
+from propulate.pruners.base import Pruner
+from propulate.result import Result
+from propulate.session import EvaluationError, Session, TooManyFailuresError, describe
+from propulate.settings import Settings
+from propulate.space import SearchSpace
+from propulate.storage.folder import RunFolder
+from propulate.storage.history import History
+from propulate.storage.journal import Journal
+from propulate.topology import island_sizes as sizes_of_islands
+from propulate.topology import migration_probability as checked_probability
+from propulate.topology import migration_table
+
+__all__ = ["Islands", "Propagators", "own_communicator"]
+
+logger = logging.getLogger("propulate")
+Propagators = Propagator | Sequence[Propagator] | Callable[[SearchSpace], Propagator]
+
+
+def own_communicator(comm: Any) -> Communicator | None:
+    """A communicator of our own; None on a machine without MPI."""
+    if isinstance(comm, Communicator):
+        return comm
+    if comm is not None:
+        return Communicator(comm)
+    try:
+        return world()
+    except MPIUnavailableError:
+        return None
+
+
+def _space_of(propagator: Any) -> SearchSpace | None:
+    """The space that a propagator was made for."""
+    if not isinstance(propagator, Propagator):
+        return None
+    space = getattr(propagator, "space", None)
+    for child in propagator.children():
+        space = space or _space_of(child)
+    return space
+
+
+class Islands:
+    """A search by workers that are dealt to islands. Creating it is collective.
+
+    Each rank of `comm` is a worker. The workers of an island share one population; islands exchange
+    individuals now and then.
+
+    Parameters
+    ----------
+    loss_fn : callable
+        Gets a candidate, a mapping of the parameters, and returns the loss; see
+        `propulate.engine.evaluation.Evaluator` for what else it may do.
+    propagator : Propagator, sequence of one for each island, or callable, optional
+        The callable takes the search space and returns a propagator. Default:
+        `AdaptivePropagator`; with several objectives `NSGA2`.
+    rng : object, optional
+        For compatibility; a number or a random.Random seeds the run.
+    generations : int
+        Evaluations of each worker; -1 for no such limit.
+    num_islands : int
+    island_sizes : sequence of int, optional
+        Workers of each island; default equal shares.
+    migration_topology : (n, n) array of int, optional
+        Entry [i, j]: individuals that island i sends to j at a migration; default one each.
+    migration_probability : float
+        Of a migration, per island and generation.
+    emigration_propagator, immigration_propagator : callable
+        Choose who is sent, and who is displaced.
+    pollination : bool
+        Send copies instead of the individuals themselves.
+    checkpoint_path : path or None
+    surrogate_factory : callable, optional
+        Makes the pruner of a worker.
+    limits : mapping or SearchSpace, optional
+        Needed unless the propagator knows it.
+    comm : Communicator or mpi4py communicator, optional
+        Default: all ranks.
+    **settings
+        See `Settings`.
+    """
+
+    result: Result | None = None  # of the last run
+    worker: Worker | None = None  # of this rank, in the last run
+
+    def __init__(
+        self,
+        loss_fn: Callable[..., Any],
+        propagator: Propagators | None = None,
+        rng: Any = None,
+        generations: int = -1,
+        num_islands: int = 1,
+        island_sizes: Sequence[int] | None = None,
+        migration_topology: Any = None,
+        migration_probability: float = 0.9,
+        emigration_propagator: Callable[[int], Propagator] = SelectMin,
+        immigration_propagator: Callable[[int], Propagator] = SelectMax,
+        pollination: bool = True,
+        checkpoint_path: str | Path | None = "./",
+        surrogate_factory: Callable[[], Pruner] | None = None,
+        *,
+        limits: SearchSpace | Mapping[str, Any] | None = None,
+        comm: Any = None,
+        **settings: Any,
+    ) -> None:
+        self.loss_fn = loss_fn
+        self.comm = own_communicator(comm)
+        self.rank, size = (0, 1) if self.comm is None else (self.comm.rank, self.comm.size)
+        settings.setdefault("seed", self._shared_seed(rng))
+        self.settings = Settings(
+            generations=generations, checkpoint_path=checkpoint_path, **settings
+        )
+        self.sizes = sizes_of_islands(size, num_islands, island_sizes)
+        bounds = np.cumsum([0, *self.sizes])
+        self.island = int(np.searchsorted(bounds, self.rank, side="right")) - 1
+        self.index = self.rank - int(bounds[self.island])
+        if isinstance(propagator, Sequence):
+            propagator = propagator[self.island]
+        space = limits if limits is not None else _space_of(propagator)
+        if space is None:
+            raise ValueError("give limits=: the propagator does not say what is searched")
+        self.space = SearchSpace.of(space)
+        if self.comm is not None:
+            agree(self.comm, self.space.hash, "the search space")
+        self._propagator = propagator
+        self.migration = Migration(
+            migration_table(migration_topology, len(self.sizes)),
+            checked_probability(migration_probability),
+            pollination,
+            emigration_propagator,
+            immigration_propagator,
+        )
+        self._pruner = surrogate_factory() if surrogate_factory is not None else None
+        folder = self.settings.folder
+        self._folder = None if folder is None else RunFolder(folder, self.settings.resume)
+
+    def _shared_seed(self, rng: Any) -> int:
+        """A seed from what the user gave, rank 0's on all."""
+        seed = int(rng) if isinstance(rng, int) else 0
+        if hasattr(rng, "getrandbits"):
+            seed = rng.getrandbits(31)
+        return seed if self.comm is None else int(self.comm.handle.bcast(seed))
+
+    # ------------------------------------------------------------------ one run
+
+    def propulate(self, logging_interval: int = 10, debug: int = 1) -> Result:  # noqa: ARG002
+        """Search until a limit is reached. Collective; the same result on all workers of an island.
+
+        Raises
+        ------
+        EvaluationError
+            On all ranks, if the loss function raised and ``on_error="raise"``.
+        TooManyFailuresError
+            On all ranks, if most evaluations failed.
+        """
+        history = self._share(self._open)
+        worker, journal = self._begin(history)
+        done = history.n_finished
+        budget = SharedBudget(self.comm, self._left(done))
+        transport = Transport(self.comm, worker)
+        evaluator = Evaluator(
+            self.loss_fn,
+            self.settings.signs,
+            self._pruner,
+            self.settings.eval_timeout,
+            reraise=self.settings.on_error == "raise",
+            catch=self.settings.catch,
+        )
+        session = Session(
+            worker,
+            transport,
+            budget,
+            evaluator,
+            self.settings,
+            journal,
+            self._generations(done),
+            talks=self.rank == 0,
+            logging_interval=logging_interval,
+        )
+        reason = session.run()
+        transport.drain()
+        session.finish()
+        budget.free()
+        if self._folder is not None:
+            self._folder.close()
+        self._raise_together(session.error)
+        return self._collect(worker, session, reason)
+
+    def _share(self, read: Callable[[], History]) -> History:
+        """Rank 0 reads; all get it, or its error."""
+        if self.comm is None:
+            return read()
+        history = History()
+        with collective(self.comm):
+            if self.rank == 0:
+                history = read()
+        shared: History = self.comm.handle.bcast(history)
+        return shared
+
+    def _open(self) -> History:
+        return History() if self._folder is None else self._folder.open(self._header())
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "space": self.space.to_json(),
+            "signs": list(self.settings.signs),
+            "problem_id": self.settings.problem_id,
+            "loss_fn": describe(self.loss_fn),
+        }
+
+    def _codec(self) -> Codec:
+        return Codec(self.space)
+
+    def _left(self, done: int) -> int | None:
+        """Evaluations that may be started in this session."""
+        limit = self.settings.max_evaluations
+        return None if limit is None else max(0, limit - done)
+
+    def _begin(self, history: History) -> tuple[Worker, Journal | None]:
+        settings = self.settings
+        seeds = np.random.SeedSequence([settings.seed, self.island, self.index])
+        context = Context(
+            self.space,
+            np.random.default_rng(seeds),
+            self.island,
+            self.index,
+            self.sizes[self.island],
+            self._budget(),
+            self.space.design("sobol", settings.seed),
+        )
+        breeder = Breeder(context, self._propagator, len(settings.signs))
+        journal = None
+        if settings.folder is not None:
+            path = settings.folder / "journal" / f"i{self.island}-w{self.index}.pj"
+            journal = Journal(
+                path,
+                self._header(),
+                settings.durability,
+                required=settings.checkpoint_required,
+            )
+        write = journal.write if journal is not None else (lambda kind, data: None)
+        worker = Worker(
+            breeder, self.sizes, self.migration, write, self._pruner, codec=self._codec()
+        )
+        self.worker = worker
+        policy = settings.on_duplicate
+        if policy is None and np.isfinite(self.space.cardinality):
+            policy = "mutate"
+        worker.duplicates = policy or "allow"
+        worker.track_duplicates = worker.duplicates != "allow"
+        self._restore(worker, history)
+        return worker, journal
+
+    def _budget(self) -> int | None:
+        settings = self.settings
+        if settings.max_evaluations is not None:
+            return settings.max_evaluations
+        return settings.generations * sum(self.sizes) if settings.generations > 0 else None
+
+    def _restore(self, worker: Worker, history: History) -> None:
+        """Individuals stay with their island; what was running is shared out and comes first."""
+        n_islands, place = len(self.sizes), (self.island, self.index)
+        for island, frames in sorted(history.frames.items()):
+            if island % n_islands == self.island:
+                for kind, payload in frames:
+                    worker.restore(kind, payload)
+        worker.breeder.seq = history.next_seq.get(place, 0)
+        if place in history.states:
+            worker.load_state(history.states[place])
+        for number, (uid, record) in enumerate(sorted(history.unfinished.items())):
+            if number % sum(self.sizes) != self.rank:
+                continue
+            (candidate,) = worker.codec.decode(record)
+            if history.starts[uid] >= self.settings.max_crashes:
+                candidate.status, candidate.loss = Status.FAILED, float("inf")
+                candidate.error = f"crashed the job {history.starts[uid]} times"
+                worker.finish(candidate)
+            else:
+                worker.restarts.append(candidate)
+        if not history.header:
+            self._add_initial(worker)
+
+    def _add_initial(self, worker: Worker) -> None:
+        for number, entry in enumerate(self.settings.initial):
+            if number % sum(self.sizes) != self.rank:
+                continue
+            values, loss = entry if isinstance(entry, tuple) else (entry, None)
+            candidate = Individual.from_genes(self.space, self.space.encode(values))
+            if loss is None:
+                worker.restarts.append(candidate)
+            else:
+                candidate.operator = "initial"
+                worker.breeder.birth(candidate)
+                candidate.status = Status.COMPLETE
+                candidate.loss = float(loss) * self.settings.signs[0]
+                worker.finish(candidate)
+
+    def _generations(self, done: int) -> int:
+        """Evaluations of this worker in this session; earlier ones are shared out evenly."""
+        generations, size = self.settings.generations, sum(self.sizes)
+        if generations == -1:
+            return -1
+        share, rest = divmod(max(0, generations * size - done), size)
+        return share + (self.rank < rest)
+
+    def _raise_together(self, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, TooManyFailuresError | KeyboardInterrupt):
+            wrapped = EvaluationError(f"{type(error).__name__}: {error}")
+            wrapped.__cause__ = error
+            error = wrapped
+        if self.comm is None:
+            if error is not None:
+                raise error
+            return
+        with collective(self.comm):
+            if error is not None:
+                raise error
+
+    def _collect(self, worker: Worker, session: Session, reason: str) -> Result:
+        busy, total = session.busy()
+        n = max(1, worker.counters.started)
+        overhead = (total - busy) / n
+        if self.comm is not None:
+            times = self.comm.handle.allgather((busy, total))
+            busy, total = sum(t[0] for t in times), sum(t[1] for t in times)
+            reason = self.comm.handle.bcast(reason)
+        share = busy / total if total else 0.0
+        self.result = Result(
+            [worker.population], self.settings.signs, reason, session.busy()[1], share, overhead
+        )
+        if self.rank == 0:
+            logger.info("%r", self.result)
+        return self.result
+
+    def summarize(self, top_n: int = 1, debug: int = 1) -> list[list[Individual]]:  # noqa: ARG002
+        """The best `top_n` individuals of each worker's island, logged on rank 0. Collective."""
+        if self.result is None:
+            raise RuntimeError("call propulate() before summarize()")
+        top = self.result.top(top_n)
+        tops = [top] if self.comm is None else self.comm.handle.allgather(top)
+        if self.rank == 0:
+            seen = {ind.uid: ind for island in tops for ind in island}
+            sign = self.settings.signs[0]
+            for place, ind in enumerate(sorted(seen.values(), key=lambda i: i.loss * sign)[:top_n]):
+                logger.info("%d: %r", place + 1, ind)
+        return list(tops)
+
+    @property
+    def propulator(self) -> Islands:
+        """The search itself (the original's name)."""
+        return self
