@@ -22,6 +22,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,11 @@ def _errors(searcher: tuple[Ask, Tell], name: str, budgets: list[int], late: int
     outstanding: deque[tuple[Any, float]] = deque()
     best, found = math.inf, []
     for n in range(1, max(budgets) + 1):
-        candidate, values = ask()
+        try:
+            candidate, values = ask()
+        except ValueError as error:  # Optuna's CMA-ES proposes NaN once it has converged
+            print(f"  stopped after {n - 1} evaluations: {error}", file=sys.stderr)
+            break
         loss = function(values)
         best = min(best, loss)
         outstanding.append((candidate, loss))
@@ -129,7 +134,7 @@ def _errors(searcher: tuple[Ask, Tell], name: str, budgets: list[int], late: int
             tell(*outstanding.popleft())
         if n in budgets:
             found.append(max(0.0, best - least))
-    return found
+    return found + [max(0.0, best - least)] * (len(budgets) - len(found))
 
 
 class Table:
@@ -155,7 +160,8 @@ class Table:
 
 def medians(options: argparse.Namespace, late: int) -> dict[str, dict[str, list[float]]]:
     """Of each searcher and function, the median errors at the budgets."""
-    table, found = Table(options.cache), {}
+    table = Table(options.cache)
+    found: dict[str, dict[str, list[float]]] = {}
     for kind in options.searchers:
         found[kind] = {}
         for name in options.functions:
@@ -220,9 +226,7 @@ def parse() -> argparse.Namespace:
     if options.quick:
         options.seeds, options.budgets, options.tpe_work = options.seeds[:3], [300], 3_000
         options.functions = ["bukin", "rosenbrock", "step", "schwefel"]
-    try:
-        import cmaes  # noqa: F401
-    except ImportError:
+    if find_spec("cmaes") is None:
         options.searchers = [kind for kind in options.searchers if kind != "cma"]
     return options
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from propulate.hypervolume import hypervolume
+from propulate.importance import importances
 from propulate.individual import Individual, Status
 from propulate.population import Population
+from propulate.storage.container import read_container, write_container
 
 __all__ = ["Result", "load_result", "signed"]
 
@@ -140,6 +142,22 @@ class Result:
         losses = np.where(complete, population.losses.sum(axis=1), np.inf)[order]
         return np.minimum.accumulate(losses) * self.signs[0]
 
+    def importances(self) -> dict[str, float]:
+        """The share of each parameter in what single parameters explain, greatest first.
+
+        See `propulate.importance.importances`.
+        """
+        population, space = self.population, self.space
+        rows = np.flatnonzero(population.column("status") == Status.COMPLETE)
+        losses = population.losses[rows].sum(axis=1)
+        genes = population.genes[rows]
+        active = np.ones(genes.shape, bool)
+        if space.is_conditional:
+            active = np.array(
+                [[name in values for name in space.names] for values in map(space.decode, genes)]
+            ).reshape(genes.shape)
+        return importances(space.names, space.to_unit(genes), active, losses)
+
     def _rows(self) -> Iterator[dict[str, Any]]:
         for ind in self:
             yield {
@@ -164,6 +182,14 @@ class Result:
     def to_json(self, path: str | Path) -> None:
         """Write all individuals as a JSON list."""
         Path(path).write_text(json.dumps(list(self._rows()), indent=1, default=repr))
+
+    def to_hdf5(self, path: str | Path) -> None:
+        """Write a container; see `propulate.storage.container` for its layout."""
+        write_container(self, path)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write all individuals as Parquet (extra ``propulate[pandas]``, and pyarrow)."""
+        self.to_dataframe().to_parquet(path)
 
     def to_csv(self, path: str | Path) -> None:
         """Write all individuals as CSV."""
@@ -198,13 +224,16 @@ def _union(populations: Sequence[Population]) -> Population:
 
 
 def load_result(folder: str | Path) -> Result:
-    """The result of a run, finished or not, from its folder; needs no MPI.
+    """The result of a run, finished or not, from its folder or a container; needs no MPI.
 
     Raises
     ------
     FileNotFoundError
         If there is no journal.
     """
+    if Path(folder).is_file():
+        population, signs = read_container(folder)
+        return Result([population], signs)
     from propulate.storage.history import population_of, read_history
 
     history = read_history(Path(folder))

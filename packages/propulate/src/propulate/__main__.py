@@ -1,0 +1,6 @@
+"""``python -m propulate``."""
+
+from propulate.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
