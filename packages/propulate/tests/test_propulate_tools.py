@@ -17,6 +17,7 @@ from propulate import (
     Propulator,
     Result,
     Status,
+    get_default_propagator,
     load_result,
     plot,
     pruners,
