@@ -10,10 +10,8 @@ test images. CPU seconds are those of training alone, on one thread.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
-import os
 import statistics
 import sys
 import time
@@ -22,51 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from tasks.fashion import FOLDER, Data, accuracy, load, mlp
 from torch import nn
 
 import lowrank
 
-FOLDER = Path(os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
-EPOCHS, BATCH, IMAGES = 8, 128, 30_000
-
-
-def read(name: str) -> torch.Tensor:
-    """An idx file as a tensor of bytes."""
-    with gzip.open(FOLDER / name) as file:
-        raw = file.read()
-    axes = raw[3]
-    shape = np.frombuffer(raw, ">u4", axes, offset=4)
-    array = np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape.astype(int))
-    return torch.tensor(array)
-
-
-@dataclass(frozen=True)
-class Data:
-    """Images of 784 numbers around 0, and labels."""
-
-    x: torch.Tensor
-    y: torch.Tensor
-    test_x: torch.Tensor
-    test_y: torch.Tensor
-
-
-def load() -> Data:
-    """The first images of the training set, and the whole test set."""
-    x, test_x = (
-        (read(f"{part}-images-idx3-ubyte.gz").flatten(1).float() / 255 - 0.2860) / 0.3530
-        for part in ("train", "t10k")
-    )
-    y, test_y = (read(f"{part}-labels-idx1-ubyte.gz").long() for part in ("train", "t10k"))
-    return Data(x[:IMAGES], y[:IMAGES], test_x, test_y)
-
-
-def mlp() -> nn.Sequential:
-    """784-256-256-256-10."""
-    hidden = [m for n in (784, 256, 256) for m in (nn.Linear(n, 256), nn.ReLU())]
-    return nn.Sequential(*hidden, nn.Linear(256, 10))
-
+EPOCHS, BATCH = 8, 128
 
 Attach = Callable[[nn.Module, torch.optim.Optimizer, int], Any]
 
@@ -106,12 +66,8 @@ def run(data: Data, attach: Attach, seed: int, epochs: int = EPOCHS) -> Outcome:
                 at_step()
         spans.append(time.process_time() - start)
     seconds = time.process_time() - begun
-    with torch.no_grad():
-        right = (model.eval()(data.test_x).argmax(1) == data.test_y).float().mean()
-    account = lowrank.report(model)
-    return Outcome(
-        100 * float(right), account.trainable_percent, account.stored_percent, seconds, max(spans)
-    )
+    right, account = accuracy(model, data), lowrank.report(model)
+    return Outcome(right, account.trainable_percent, account.stored_percent, seconds, max(spans))
 
 
 def dense(*_: Any) -> None:
@@ -193,10 +149,10 @@ def main() -> int:
     head = ("method", "accuracy", "trainable", "stored", "CPU", "slowest epoch")
     print("{:36} {:>14} {:>9} {:>7} {:>6} {}".format(*head))
     for name, runs in outcomes.items():
-        accuracy = [o.accuracy for o in runs]
-        spread = statistics.stdev(accuracy) if len(accuracy) > 1 else math.nan
+        found = [o.accuracy for o in runs]
+        spread = statistics.stdev(found) if len(found) > 1 else math.nan
         print(
-            f"{name:36} {statistics.mean(accuracy):6.2f} ± {spread:4.2f} %"
+            f"{name:36} {statistics.mean(found):6.2f} ± {spread:4.2f} %"
             f" {statistics.mean(o.trainable for o in runs):7.2f} %"
             f" {statistics.mean(o.stored for o in runs):5.1f} %"
             f" {statistics.mean(o.seconds for o in runs) / basis:6.2f}"

@@ -12,8 +12,8 @@ from torch import nn
 
 import lowrank
 from lowrank.costs import break_even_rank
+from lowrank.decompose import owners
 from lowrank.nn import Factored, FactoredLinear
-from lowrank.oialr.decompose import owners
 from lowrank.ranks import RankLimits, RankRule, Spectrum, propose_ranks
 from lowrank.views import MatrixView
 

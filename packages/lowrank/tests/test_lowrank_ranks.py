@@ -60,11 +60,12 @@ def test_nan_on_one_rank_is_an_error_on_all() -> None:
 @pytest.mark.parallel(2)
 def test_work_is_spread() -> None:
     """Each rank decomposes about half of the layers."""
-    from lowrank.oialr.decompose import Decompositions
+    from lowrank.decompose import Decompositions
+    from lowrank.parallel.ledger import Ledger, Metered
 
     comm = world()
     _, controller = trained(comm, steps=0)
-    svds = Decompositions(controller.targets, comm)
+    svds = Decompositions(controller.targets, Metered(comm, Ledger()))
     mine = set(svds._mine)
     everyone = comm.handle.allgather(mine)
     assert set.union(*everyone) == {t.name for t in controller.targets}

@@ -2,7 +2,7 @@
 
 from lowrank import nn
 from lowrank._version import __version__
-from lowrank.averaging import GradientAverager
+from lowrank.ab import ABConfig, ABTraining
 from lowrank.checkpoint import load, save
 from lowrank.errors import NonFiniteWeightError, UnsupportedOptimizerError
 from lowrank.export import factorize, merge, to_dense_state_dict, to_sequential
@@ -14,15 +14,19 @@ from lowrank.measures import (
     subspace_overlap,
 )
 from lowrank.oialr import OIALR, OIALRConfig
+from lowrank.parallel import GradientAverager, TorchDistributed
 from lowrank.report import report
 from lowrank.selection import LayerOptions, select_layers
 
 __all__ = [
     "OIALR",
+    "ABConfig",
+    "ABTraining",
     "GradientAverager",
     "LayerOptions",
     "NonFiniteWeightError",
     "OIALRConfig",
+    "TorchDistributed",
     "UnsupportedOptimizerError",
     "__version__",
     "core_distance",

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["Controller", "load", "save"]
+from lowrank.controller import Controller
 
-
-class Controller(Protocol):
-    """What a training method offers for checkpoints."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain data and tensors."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Give the model the forms and ranks of the state, and go on from it."""
+__all__ = ["load", "save"]
 
 
 def save(

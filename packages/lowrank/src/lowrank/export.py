@@ -15,9 +15,9 @@ from lowrank.nn.attention import MultiheadAttention, torch_entries
 from lowrank.nn.conv import FactoredConvNd, FactoredConvTransposeNd
 from lowrank.nn.factored import Factored
 from lowrank.nn.linear import FactoredLinear
-from lowrank.oialr.conversion import Surgeon, as_matrix
 from lowrank.ranks import RankLimits, RankRule, Spectrum, propose_ranks
 from lowrank.selection import replace_module, select_layers
+from lowrank.surgery import Surgeon, as_matrix
 from lowrank.views import MatrixView
 
 __all__ = ["factorize", "merge", "to_dense_state_dict", "to_sequential"]
@@ -98,10 +98,10 @@ def merge(model: nn.Module, *, inplace: bool = False) -> nn.Module:
     model = model if inplace else copy.deepcopy(model)
     for module in list(model.modules()):
         if isinstance(module, Factored):
-            _replace(model, module, module.dense())
+            replace_module(model, module, module.dense())
     for module in list(model.modules()):
         if isinstance(module, MultiheadAttention):
-            _replace(model, module, module.dense())
+            replace_module(model, module, module.dense())
     return model
 
 
@@ -119,16 +119,12 @@ def to_sequential(model: nn.Module, *, inplace: bool = False) -> nn.Module:
     model = model if inplace else copy.deepcopy(model)
     for attention in [m for m in model.modules() if isinstance(m, MultiheadAttention)]:
         for part in [m for m in attention.modules() if isinstance(m, Factored)]:
-            _replace(model, part, part.dense())
-        _replace(model, attention, attention.dense())
+            replace_module(model, part, part.dense())
+        replace_module(model, attention, attention.dense())
     for module in list(model.modules()):
         if isinstance(module, Factored):
-            _replace(model, module, _pair(module))
+            replace_module(model, module, _pair(module))
     return model
-
-
-def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
-    replace_module(model, old, new)
 
 
 def _pair(layer: Factored) -> nn.Sequential:

@@ -44,6 +44,10 @@ class SVD(NamedTuple):
         """The leading `rank` singular values and their vectors."""
         return SVD(self.U[..., :rank], self.s[..., :rank], self.V[..., :rank, :])
 
+    def product(self) -> Tensor:
+        """``U diag(s) V``, shape (..., m, n)."""
+        return (self.U * self.s.unsqueeze(-2)) @ self.V
+
     def to(self, dtype: torch.dtype) -> SVD:
         """The same in another data type."""
         return SVD(self.U.to(dtype), self.s.to(dtype), self.V.to(dtype))

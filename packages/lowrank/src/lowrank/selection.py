@@ -16,7 +16,7 @@ from lowrank.nn.factored import Factored
 from lowrank.tracing import run_once
 from lowrank.views import MatrixView, view_of
 
-__all__ = ["LayerOptions", "Selection", "Target", "select_layers"]
+__all__ = ["LayerOptions", "Selection", "SelectionConfig", "Target", "select_layers"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,22 @@ class LayerOptions:
     keep: bool | None = None
     cutoff: float | None = None
     rank: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionConfig:
+    """What the settings of all methods have in common: the keywords of `select_layers`."""
+
+    target_modules: str | Sequence[str] = "all"
+    exclude_modules: Sequence[str] = ()
+    layers: Mapping[str, LayerOptions] = field(default_factory=dict)
+    keep_first: bool = False
+    keep_last: bool = True
+    min_aspect: float = 0.1
+
+    def keywords(self) -> dict[str, Any]:
+        """The fields of this class by name."""
+        return {name: getattr(self, name) for name in SelectionConfig.__dataclass_fields__}
 
 
 @dataclass

@@ -18,7 +18,7 @@ from lowrank.nn.factored import Factored
 from lowrank.nn.linear import FactoredLinear
 from lowrank.views import view_of
 
-__all__ = ["factored"]
+__all__ = ["blank", "factored"]
 
 CLASSES: dict[type[nn.Module], type[Factored]] = {
     nn.Linear: FactoredLinear,
@@ -29,6 +29,22 @@ CLASSES: dict[type[nn.Module], type[Factored]] = {
     nn.ConvTranspose2d: FactoredConvTranspose2d,
     nn.ConvTranspose3d: FactoredConvTranspose3d,
 }
+
+
+def blank(layer: nn.Module) -> Factored:
+    """A factored layer with the settings and the bias of a dense one, still without factors.
+
+    Raises
+    ------
+    TypeError
+        For a layer of another kind than those in `CLASSES`.
+    """
+    view = view_of(layer)
+    kind = next((new for old, new in CLASSES.items() if isinstance(layer, old)), None)
+    if view is None or kind is None:
+        names = ", ".join(old.__name__ for old in CLASSES)
+        raise TypeError(f"{type(layer).__name__} can't be factored; what can: {names}")
+    return kind.like(layer, view).train(layer.training)
 
 
 def factored(
@@ -54,17 +70,12 @@ def factored(
         If there is no such rank.
     NonFiniteWeightError
     """
-    view = view_of(layer)
-    kind = next((new for old, new in CLASSES.items() if isinstance(layer, old)), None)
-    if view is None or kind is None:
-        names = ", ".join(old.__name__ for old in CLASSES)
-        raise TypeError(f"{type(layer).__name__} can't be factored; what can: {names}")
+    new = blank(layer)
+    view = new.view
     rank = view.max_rank if rank is None else rank
     if not 1 <= rank <= view.max_rank:
         raise ValueError(f"rank {rank} of a {view.rows} x {view.columns} matrix")
     weight = layer._parameters["weight"]
     assert weight is not None
     svd = thin_svd(view.matrix(weight)) if svd is None else svd
-    new = kind.like(layer, view)
-    new.set_svd(svd.truncated(rank), form, dtype=weight.dtype)
-    return new.train(layer.training)
+    return new.set_svd(svd.truncated(rank), form, dtype=weight.dtype)

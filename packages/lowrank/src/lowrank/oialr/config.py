@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from lowrank.costs import Profit
 from lowrank.optimizer_state import StatePolicy
 from lowrank.ranks import CustomRule, RankLimits, RankRule, RuleName
-from lowrank.selection import LayerOptions
+from lowrank.selection import SelectionConfig
 
 __all__ = ["OIALRConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OIALRConfig:
+class OIALRConfig(SelectionConfig):
     """How OIALR trains. Shares below 1 are of `total_steps`; steps are steps of the optimiser.
 
     Attributes
@@ -96,12 +96,6 @@ class OIALRConfig:
     stability_threshold: float = 0.999
     probe_every: float = 0.02
     patience: int = 2
-    target_modules: str | Sequence[str] = "all"
-    exclude_modules: Sequence[str] = ()
-    layers: Mapping[str, LayerOptions] = field(default_factory=dict)
-    keep_first: bool = False
-    keep_last: bool = True
-    min_aspect: float = 0.1
     on_nonfinite: Literal["raise", "skip"] = "raise"
 
     def __post_init__(self) -> None:

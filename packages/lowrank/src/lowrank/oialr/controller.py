@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lowrank.costs import break_even_rank, multiply_adds, stored, trainable
+from lowrank.controller import Controller
+from lowrank.costs import break_even_rank
+from lowrank.decompose import Decompositions
 from lowrank.linalg import polar_factor, tail_norm
 from lowrank.measures import polar_similarity
 from lowrank.oialr.config import OIALRConfig
-from lowrank.oialr.conversion import Surgeon, as_matrix
-from lowrank.oialr.decompose import Decompositions
-from lowrank.optimizer_state import check_optimizer, holder_of
-from lowrank.ranks import RankRule, Spectrum, propose_ranks
-from lowrank.rebound import Rebound
-from lowrank.selection import Target, select_layers
-
-if TYPE_CHECKING:
-    from mpi_utils import Communicator
+from lowrank.parallel.communicators import Comm
+from lowrank.parallel.ledger import Ledger, Metered
+from lowrank.selection import Target
+from lowrank.surgery import as_matrix
 
 __all__ = ["OIALR"]
 
@@ -34,7 +29,7 @@ logger = logging.getLogger(__name__)
 GRADIENT_SIZED = ("SGD", "ASGD", "Muon")
 
 
-class OIALR:
+class OIALR(Controller):
     """Trains a model in low rank while the user's loop stays as it is.
 
     The controller acts after each step of the optimiser: it counts steps, converts layers when
@@ -49,7 +44,7 @@ class OIALR:
     optimizer : torch.optim.Optimizer
         Any with state for each parameter. Not L-BFGS.
     config : OIALRConfig
-    comm : mpi_utils.Communicator, optional
+    comm : mpi_utils.Communicator or TorchDistributed, optional
         Ranks that hold the same weights share the work of the updates, which are collective then.
     sample : Tensor or tuple, optional
         An input, to find the order in which layers are executed.
@@ -87,62 +82,32 @@ class OIALR:
         optimizer: torch.optim.Optimizer,
         config: OIALRConfig,
         *,
-        comm: Communicator | None = None,
+        comm: Comm | None = None,
         sample: Any = None,
         attach: bool = True,
     ) -> None:
-        if isinstance(model, nn.parallel.DistributedDataParallel):
-            raise RuntimeError(  # noqa: TRY004 - the type is right, the use is not
-                "DistributedDataParallel can't follow parameters that change their shape: pass the "
-                "model itself, and average gradients with lowrank.GradientAverager"
-            )
-        self.model, self.config, self.comm = model, config, comm
-        self.optimizer = check_optimizer(optimizer)
-        self.selection = select_layers(
+        super().__init__(
             model,
-            target_modules=config.target_modules,
-            exclude_modules=config.exclude_modules,
-            layers=config.layers,
-            keep_first=config.keep_first,
-            keep_last=config.keep_last,
-            min_aspect=config.min_aspect,
+            optimizer,
+            config,
             sample=sample,
+            attach=attach,
+            policy=config.state_policy,
+            rebound=(config.rebound_steps, config.rebound_floor),
         )
-        if not self.targets:
-            reasons = "; ".join(f"{k}: {why}" for k, why in self.selection.kept.items())
-            raise ValueError(f"no layer can be trained in low rank ({reasons})")
-        for target in self.targets:
-            weight: Any = target.module.weight
-            if holder_of([self.optimizer], weight) is None:
-                logger.warning("the optimiser does not hold the weight of %s", target.name)
-        self._surgeon = Surgeon(model, [self.optimizer], config.state_policy)
-        self._rebound = Rebound(self.optimizer, config.rebound_steps, config.rebound_floor)
-        self.history: list[dict[str, Any]] = []
-        self.t = 0
+        self.config = config
+        self.comm = None if comm is None else Metered(comm, Ledger("updates"))
         self._updates = 0
         self._resting: dict[str, int] = {}
         self._capped: dict[str, int] = {}
         self._probes: dict[str, Tensor] = {}
         self._settled: dict[str, int] = {}
         self._stability: dict[str, float] = {}
-        self._listeners: dict[str, list[Callable[..., None]]] = defaultdict(list)
-        self._hook = self.optimizer.register_step_post_hook(self._after_step) if attach else None
-
-    @property
-    def targets(self) -> list[Target]:
-        """The layers that are, or will be, trained in low rank, in the order of execution."""
-        return self.selection.targets
 
     # ------------------------------------------------------------------ the schedule
 
-    def _after_step(self, *_: Any) -> None:
-        self.step()
-
     def step(self) -> None:
-        """Take notice of one step of the optimiser. Called by it, unless ``attach=False``.
-
-        Collective with a communicator.
-        """
+        """Take notice of one step of the optimiser. Called by it, unless ``attach=False``."""
         config = self.config
         self.t += 1
         if config.delay == "auto" and self.t % config.probe_steps == 0:
@@ -185,26 +150,6 @@ class OIALR:
         if target.factored is None:
             self.set_rank(name, target.view.max_rank)
 
-    def detach(self) -> None:
-        """Leave the optimiser alone from now on; the layers stay as they are."""
-        self._rebound.remove()
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
-
-    def on(self, event: str, listener: Callable[..., None]) -> None:
-        """Call a function after changes.
-
-        Parameters
-        ----------
-        event : {"convert", "update"}
-        listener : callable
-            Gets a dict of parameters that are gone to lists of those in their place.
-        """
-        if event not in ("convert", "update"):
-            raise ValueError(f"there is no event {event!r}; there are 'convert' and 'update'")
-        self._listeners[event].append(listener)
-
     # ------------------------------------------------------------------ updates
 
     def _convert_all(self) -> None:
@@ -221,7 +166,7 @@ class OIALR:
         chosen = [x for x in candidates if self._is_due(x)]
         svds = Decompositions(chosen, self.comm, self.config.on_nonfinite)
         chosen = [target for target in chosen if target.name in svds.values]
-        ranks = self._proposed(chosen, svds)
+        ranks = self._wanted_ranks(chosen, svds)
         with self._changes("update"):
             for target in chosen:
                 rank = ranks[target.name]
@@ -243,27 +188,12 @@ class OIALR:
         self._resting[target.name] = max(0, resting - 1)
         return not resting
 
-    def _proposed(self, targets: Sequence[Target], svds: Decompositions) -> dict[str, int]:
+    def _wanted_ranks(self, targets: Sequence[Target], svds: Decompositions) -> dict[str, int]:
         config = self.config
-        spectra = {
-            x.name: Spectrum(x.name, svds.values[x.name], x.view, self._rank(x)) for x in targets
-        }
-        ranks: dict[str, int] = {}
-        common: list[Spectrum] = []
-        for target in targets:
-            options = target.options
-            own = None
-            if options.rank is not None:
-                own = RankRule("fixed", options.rank)
-            elif options.cutoff is not None:
-                own = RankRule("relative", options.cutoff)
-            if own is None:
-                common.append(spectra[target.name])
-            else:
-                ranks |= propose_ranks(own, config.limits, [spectra[target.name]])
-        ranks |= propose_ranks(config.rule, config.limits, common)
+        ranks = self._proposed(config.rule, config.limits, targets, svds.values)
+        present = {target.name: self._rank(target) for target in targets}
         for name, rank in ranks.items():
-            at_limit = rank == math.ceil((1 - config.max_drop) * spectra[name].rank)
+            at_limit = rank == math.ceil((1 - config.max_drop) * present[name])
             self._capped[name] = self._capped.get(name, 0) + 1 if at_limit and rank > 1 else 0
             if self._capped[name] == 2:
                 logger.info(
@@ -303,65 +233,21 @@ class OIALR:
                 self._settled[target.name] = self._settled.get(target.name, 0) + 1 if calm else 0
             self._probes[target.name] = factor
 
-    @contextmanager
-    def _changes(self, event: str) -> Iterator[None]:
-        """Tell the listeners what the block has replaced, and let the learning rate rise again."""
-        self._surgeon.replaced.clear()
-        yield
-        replaced = dict(self._surgeon.replaced)
-        if replaced:
-            self._rebound.start()
-            for listener in self._listeners[event]:
-                listener(replaced)
-
     # ------------------------------------------------------------------ records
 
-    def _find(self, name: str) -> Target:
-        for target in self.targets:
-            if target.name == name:
-                return target
-        raise ValueError(f"no layer {name!r}; there are {', '.join(x.name for x in self.targets)}")
-
-    def _rank(self, target: Target) -> int:
-        return target.view.max_rank if target.factored is None else target.factored.rank
-
-    def _record(self, target: Target, error: float) -> None:
-        layer = target.factored
-        form = "dense" if layer is None else layer.form
-        rank, view = self._rank(target), target.view
-        self.history.append(
-            {
-                "step": self.t,
-                "layer": target.name,
-                "form": form,
-                "rank": rank,
-                "max_rank": view.max_rank,
-                "trainable": trainable(view, form, rank),
-                "stored": stored(view, form, rank),
-                "flops": 2 * multiply_adds(view, form, rank),
-                "truncation_error": error,
-                "stability": self._stability.get(target.name),
-            }
-        )
+    def _record(self, target: Target, error: float, **more: Any) -> None:
+        super()._record(target, error, stability=self._stability.get(target.name), **more)
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on as if nothing had happened, in plain data and tensors."""
-        layers = {
-            x.name: ["dense" if x.factored is None else x.factored.form, self._rank(x)]
-            for x in self.targets
-        }
         return {
-            "version": 1,
-            "t": self.t,
+            **self._common_state(),
             "updates": self._updates,
-            "layers": layers,
             "resting": dict(self._resting),
             "capped": dict(self._capped),
             "probes": dict(self._probes),
             "settled": dict(self._settled),
             "stability": dict(self._stability),
-            "rebound": self._rebound.left,
-            "history": [dict(record) for record in self.history],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -374,16 +260,8 @@ class OIALR:
         ValueError
             If the layers are not those of this model.
         """
-        names, known = set(state["layers"]), {target.name for target in self.targets}
-        if names != known:
-            odd = ", ".join(sorted(names ^ known))
-            raise ValueError(f"the checkpoint is of another model or selection of layers: {odd}")
-        for target in self.targets:
-            form, rank = state["layers"][target.name]
-            self._surgeon.reshape(target, form, rank)
-        self.t, self._updates = state["t"], state["updates"]
+        self._load_common_state(state)
+        self._updates = state["updates"]
         self._resting, self._capped = dict(state["resting"]), dict(state["capped"])
         self._probes, self._settled = dict(state["probes"]), dict(state["settled"])
         self._stability = dict(state["stability"])
-        self._rebound.left = state["rebound"]
-        self.history = [dict(record) for record in state["history"]]

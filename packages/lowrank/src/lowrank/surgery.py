@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from lowrank.costs import Form
-from lowrank.linalg import SVD
+from lowrank.linalg import SVD, balanced
 from lowrank.nn.factored import Factored
-from lowrank.nn.factory import factored
+from lowrank.nn.factory import blank
 from lowrank.optimizer_state import StateMap, StatePolicy, holder_of, replace_parameters
 from lowrank.selection import Target, replace_module
 
@@ -42,17 +42,21 @@ class Surgeon:
         assert isinstance(weight, nn.Parameter)
         kept = svd.truncated(rank).to(weight.dtype)
         core = torch.diag_embed(kept.s) / scale
-        new = self._replace(target, svd, rank)
+        new = self._replace(target)
         new.set_usv(kept.U, core, kept.V, scale)
         turn = StateMap(kept.U.mT, kept.V.mT, scale, before=target.view.matrix)
         self._finish(target, [weight], [(new.S, turn)])
 
     def to_ab(self, target: Target, svd: SVD, rank: int) -> None:
-        """Convert a dense target to two trained factors."""
+        """Convert a dense target to two trained factors of equal weight."""
+        self.to_factors(target, *balanced(svd.truncated(rank)))
+
+    def to_factors(self, target: Target, A: Tensor, B: Tensor) -> None:
+        """Convert a dense target to two factors, whose product is about its weight."""
         weight = target.module.weight
         assert isinstance(weight, nn.Parameter)
-        new = self._replace(target, svd, rank)
-        new.set_svd(svd.truncated(rank), "ab", dtype=weight.dtype)
+        new = self._replace(target)
+        new.set_ab(A.to(weight.dtype), B.to(weight.dtype))
         view = target.view.matrix
         turns = [
             (new.A, StateMap(right=new.B.detach().mT, before=view)),
@@ -106,8 +110,16 @@ class Surgeon:
         else:
             self.to_ab(target, zeros, rank)
 
-    def to_dense(self, target: Target) -> None:
-        """Go back to the dense weight; state of the factors is lifted by their pseudo-inverses."""
+    def to_dense(self, target: Target, weight: Tensor | None = None) -> None:
+        """Go back to the dense form.
+
+        Parameters
+        ----------
+        target : Target
+        weight : Tensor, optional
+            The matrix that takes the place of the factors' product; the optimiser's state starts
+            afresh then. By default it is the product, and state is lifted by pseudo-inverses.
+        """
         layer = target.factored
         assert layer is not None
         if layer.form == "usv":
@@ -123,13 +135,15 @@ class Surgeon:
             new.weight = modules[0].weight
             replace_module(self.model, module, new)
         target.modules[:] = modules
-        weight = modules[0].weight
-        assert isinstance(weight, nn.Parameter)
-        self._swap(old, [(weight, turn)])
+        dense = modules[0].weight
+        assert isinstance(dense, nn.Parameter)
+        if weight is not None:
+            dense.data = target.view.tensor(weight).to(dense.dtype).contiguous()
+        self._swap(old, [(dense, turn)], "reset" if weight is not None else self.policy)
 
-    def _replace(self, target: Target, svd: SVD, rank: int) -> Factored:
-        """Put factored layers in the place of a target's dense ones; gives the first."""
-        new = [factored(module, rank, svd=svd) for module in target.modules]
+    def _replace(self, target: Target) -> Factored:
+        """Put layers without factors in the place of a target's dense ones; gives the first."""
+        new = [blank(module) for module in target.modules]
         for old, layer in zip(target.modules, new, strict=True):
             replace_module(self.model, old, layer)
         target.modules[:] = new
@@ -146,16 +160,19 @@ class Surgeon:
         for other in target.modules[1:]:
             assert first is not None and isinstance(other, Factored)
             other.share(first)
-        self._swap(old, new)
+        self._swap(old, new, self.policy)
 
     def _swap(
-        self, old: Sequence[nn.Parameter], new: Sequence[tuple[nn.Parameter, StateMap]]
+        self,
+        old: Sequence[nn.Parameter],
+        new: Sequence[tuple[nn.Parameter, StateMap]],
+        policy: StatePolicy,
     ) -> None:
         optimizer = holder_of(self.optimizers, old[0])
         for parameter, _ in new:
-            parameter.requires_grad_(old[0].requires_grad)
+            parameter.requires_grad_(any(p.requires_grad for p in old))
         if optimizer is not None:
-            replace_parameters(optimizer, old, new, self.policy)
+            replace_parameters(optimizer, old, new, policy)
         self.replaced.update({p: [parameter for parameter, _ in new] for p in old})
 
 

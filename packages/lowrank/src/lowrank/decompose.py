@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lowrank.errors import NonFiniteWeightError
 from lowrank.linalg import SVD, thin_svd
-from lowrank.oialr.conversion import as_matrix
+from lowrank.parallel.communicators import together
+from lowrank.parallel.ledger import Metered
 from lowrank.selection import Target
-
-if TYPE_CHECKING:
-    from mpi_utils import Communicator
+from lowrank.surgery import as_matrix
 
 __all__ = ["Decompositions", "owners"]
 
@@ -40,7 +39,7 @@ class Decompositions:
     Parameters
     ----------
     targets : sequence of Target
-    comm : Communicator or None
+    comm : Metered or None
     on_nonfinite : {"raise", "skip"}
         "skip" leaves out layers with NaN.
 
@@ -53,7 +52,7 @@ class Decompositions:
     def __init__(
         self,
         targets: Sequence[Target],
-        comm: Communicator | None = None,
+        comm: Metered | None = None,
         on_nonfinite: Literal["raise", "skip"] = "raise",
     ) -> None:
         self._comm = comm if comm is not None and comm.size > 1 else None
@@ -63,25 +62,30 @@ class Decompositions:
         n_ranks = self._comm.size if self._comm else 1
         self._owner = dict(zip(self._targets, owners(costs, n_ranks), strict=True))
         self._mine: dict[str, SVD] = {}
-        self._together(lambda: self._compute(on_nonfinite))
+        with together(self._comm and self._comm.comm):
+            self._compute(on_nonfinite)
         self.values = {name: self._values(name) for name in self._targets}
         # a layer that was left out has NaN for singular values
         self.values = {name: s for name, s in self.values.items() if bool(torch.isfinite(s).all())}
 
     def truncated(self, name: str, rank: int) -> SVD:
         """The leading part of a target's decomposition. Collective with a communicator."""
+        # contiguous on all ranks, and without any: products round alike
+        parts = (
+            [x.contiguous() for x in self._mine[name].truncated(rank)] if name in self._mine else []
+        )
         if self._comm is None:
-            return self._mine[name].truncated(rank)
-        target = self._targets[name]
-        m, n = _inner_sizes(target)
-        batch = (target.view.groups,) if target.view.groups > 1 else ()
+            return SVD(*parts)
+        m, n = _inner_sizes(self._targets[name])
         like = self.values[name]
-        left, right = like.new_empty(*batch, m, rank), like.new_empty(*batch, rank, n)
-        if name in self._mine:
-            left, _, right = (x.contiguous() for x in self._mine[name].truncated(rank))
+        left, s, right = parts or (
+            like.new_empty(*like.shape[:-1], m, rank),
+            like[..., :rank].contiguous(),
+            like.new_empty(*like.shape[:-1], rank, n),
+        )
         self._comm.bcast(left, self._owner[name])
         self._comm.bcast(right, self._owner[name])
-        return SVD(left, like[..., :rank], right)
+        return SVD(left, s, right)
 
     def _compute(self, on_nonfinite: str) -> None:
         rank = self._comm.rank if self._comm else 0
@@ -96,15 +100,6 @@ class Decompositions:
                 except NonFiniteWeightError:
                     if on_nonfinite == "raise":
                         raise
-
-    def _together(self, work: Callable[[], None]) -> None:
-        if self._comm is None:
-            work()
-            return
-        from mpi_utils import collective
-
-        with collective(self._comm):
-            work()
 
     def _values(self, name: str) -> Tensor:
         target = self._targets[name]
