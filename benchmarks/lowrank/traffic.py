@@ -128,7 +128,8 @@ def measure(data: Data, attach: Attach, seed: int, epochs: int, comm: Communicat
     dense = 4 * sum(p.numel() for p in mlp().parameters()) * (steps + 1)
     ring = dense * 2 * (comm.size - 1) / comm.size
     weights = comm.handle.allgather([p.detach() for p in model.parameters()])
-    equal = all(torch.equal(a, b) for other in weights for a, b in zip(other, weights[0]))
+    pairs = (pair for other in weights for pair in zip(other, weights[0], strict=True))
+    equal = all(torch.equal(a, b) for a, b in pairs)
     assert equal, "the ranks ended with different weights"
     return Outcome(
         accuracy(model, data),

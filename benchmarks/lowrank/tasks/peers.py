@@ -89,13 +89,13 @@ class PowerSGD(Peer):
     def gradients(self) -> None:
         """One step of a power iteration, started where the last one has ended."""
         average_gradients(self.vectors, self.comm)
-        M = [p.grad + e for p, e in zip(self.matrices, self.errors, strict=True)]
-        P = [m @ q for m, q in zip(M, self.Q, strict=True)]
-        average(P, self.comm)
-        P = [torch.linalg.qr(p)[0] for p in P]
-        self.Q = [m.mT @ p for m, p in zip(M, P, strict=True)]
+        summed = [p.grad + e for p, e in zip(self.matrices, self.errors, strict=True)]
+        left = [m @ q for m, q in zip(summed, self.Q, strict=True)]
+        average(left, self.comm)
+        left = [torch.linalg.qr(p)[0] for p in left]
+        self.Q = [m.mT @ p for m, p in zip(summed, left, strict=True)]
         average(self.Q, self.comm)
         for i, parameter in enumerate(self.matrices):
-            mean = P[i] @ self.Q[i].mT
-            self.errors[i] = M[i] - mean
+            mean = left[i] @ self.Q[i].mT
+            self.errors[i] = summed[i] - mean
             parameter.grad = mean

@@ -126,3 +126,78 @@ def test_missing_gradients_and_small_payloads() -> None:
     for layer, old in zip(model, before, strict=True):
         torch.testing.assert_close(layer.weight, old - 0.5)
     assert averager.payload_bytes == 2 * 18
+
+
+@pytest.fixture
+def group(tmp_path_factory):
+    """A process group of torch over the ranks of MPI."""
+    from torch import distributed
+
+    comm = world()
+    folder = comm.handle.bcast(str(tmp_path_factory.mktemp("gloo")))
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=comm.rank, world_size=comm.size
+    )
+    yield lowrank.TorchDistributed()
+    distributed.destroy_process_group()
+
+
+@pytest.mark.parallel([2, 3])
+def test_torch_distributed_does_what_mpi_does(group) -> None:
+    from lowrank.parallel.communicators import node_of_ranks, together
+
+    comm, size = world(), world().size
+    assert (group.rank, group.size) == (comm.rank, size)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        x = torch.arange(6.0).to(dtype) + comm.rank
+        assert torch.equal(group.bcast(x.clone(), size - 1), torch.arange(6.0).to(dtype) + size - 1)
+        rows = torch.arange(4.0 * size).reshape(size, 4).to(dtype) + 100 * comm.rank
+        assert torch.equal(group.ialltoall(rows).wait(), comm.alltoall(rows))
+        assert torch.equal(group.iallgather(x).wait(), comm.allgather(x))
+    x = torch.arange(6.0) + comm.rank
+    assert torch.equal(group.iallreduce(x).wait(), comm.allreduce(x))
+    assert torch.equal(x, torch.arange(6.0) + comm.rank)
+    part = group.split(comm.rank % 2)
+    assert part is not None
+    assert part.share(comm.rank) == list(range(comm.rank % 2, size, 2))
+    nested = part.split(0)
+    assert nested is not None
+    assert nested.share(comm.rank) == part.share(comm.rank)
+    assert group.split(None if comm.rank else 0) is None or comm.rank == 0
+    assert node_of_ranks(group) == (0,) * size
+
+    def fail() -> None:
+        with together(group):
+            if comm.rank == 1:
+                raise KeyError("missing")
+
+    with pytest.raises(KeyError, match="missing"):
+        fail()
+
+
+@pytest.mark.parallel([2, 3])
+def test_ab_training_over_torch_distributed_is_that_over_mpi(group) -> None:
+    comm = world()
+
+    def train(over) -> tuple[nn.Module, lowrank.ABTraining]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(10, 16), nn.Tanh(), nn.Linear(16, 16), nn.Linear(16, 2))
+        optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+        config = lowrank.ABConfig(
+            total_steps=20, warmup=4, period=8, dense=2, cutoff=0.3, keep_first=False,
+            payload_dtype=torch.bfloat16,
+        )  # fmt: skip
+        controller = lowrank.ABTraining(model, optimizer, config, comm=over)
+        generator = torch.Generator().manual_seed(comm.rank)
+        for _ in range(20):
+            x = torch.randn(8, 10, generator=generator)
+            optimizer.zero_grad()
+            (model(x) - x[:, :2]).square().mean().backward()
+            optimizer.step()
+        return model, controller
+
+    model, controller = train(group)
+    other, its_controller = train(comm)
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3)
+    assert controller.ledger.total("sent") == its_controller.ledger.total("sent")

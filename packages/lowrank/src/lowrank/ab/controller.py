@@ -113,7 +113,7 @@ class ABTraining(Controller):
         if comm.size > 1 and config.combine != "only_b":
             groups = group_of_ranks(node_of_ranks(comm), config.group_size)
         self._modes = mode_of_groups(groups)
-        group = comm.split(groups[comm.rank], comm.rank)
+        group = comm.split(groups[comm.rank])
         assert group is not None
         self._group = Metered(group, self.ledger, "group")
         self._phase: FactorPhase | None = None

@@ -45,8 +45,8 @@ class Comm(Protocol):
     def iallgather(self, x: Tensor) -> Pending:
         """Start to stack `x` of all ranks along a new first axis. Collective."""
 
-    def split(self, color: int | None, key: int = 0) -> Comm | None:
-        """The communicator of the ranks with the same color; None for a color of None."""
+    def split(self, color: int | None) -> Comm | None:
+        """The ranks with the same color, in their order; None for a color of None. Collective."""
 
 
 class TorchDistributed:
@@ -78,8 +78,9 @@ class TorchDistributed:
 
     def bcast(self, x: Tensor, root: int = 0) -> Tensor:
         """Fill `x` with the values that it has on `root`. Collective."""
-        self._dist.broadcast(_bits(x), group=self._group, group_src=root)
-        return x
+        packed = x.contiguous()
+        self._dist.broadcast(_bits(packed), group=self._group, group_src=root)
+        return x if packed is x else x.copy_(packed)
 
     def iallreduce(self, x: Tensor) -> Pending:
         """Start the sum over all ranks. Collective."""
@@ -96,11 +97,11 @@ class TorchDistributed:
 
     def iallgather(self, x: Tensor) -> Pending:
         """Start to stack `x` of all ranks. Collective."""
-        everyone = x.new_empty(self.size * x.shape[0], *x.shape[1:])
-        started = self._dist.all_gather_into_tensor(
-            _bits(everyone), _bits(x), group=self._group, async_op=True
+        everyone = x.new_empty(self.size, *x.shape)
+        started = self._dist.all_gather(
+            [_bits(part) for part in everyone.unbind()], _bits(x), group=self._group, async_op=True
         )
-        return _Work(started, everyone.view(self.size, *x.shape))
+        return _Work(started, everyone)
 
     def share(self, value: Any) -> list[Any]:
         """A Python object of each rank. Collective."""
@@ -108,18 +109,16 @@ class TorchDistributed:
         self._dist.all_gather_object(values, value, group=self._group)
         return values
 
-    def split(self, color: int | None, key: int = 0) -> TorchDistributed | None:
+    def split(self, color: int | None) -> TorchDistributed | None:
         """Part the ranks into communicators, one for each color. Collective."""
-        everyone = self.share((color, key, self.rank))
+        colors = self.share(color)
         mine = None
-        for wanted in sorted({c for c, _, _ in everyone if c is not None}):
-            members = sorted((k, r) for c, k, r in everyone if c == wanted)
-            if self._group is None:
-                ranks = [r for _, r in members]
-            else:
-                ranks = [self._dist.get_global_rank(self._group, r) for _, r in members]
+        for wanted in sorted({c for c in colors if c is not None}):
+            ranks = [rank for rank, c in enumerate(colors) if c == wanted]
+            if self._group is not None:
+                ranks = [self._dist.get_global_rank(self._group, rank) for rank in ranks]
             # every rank has to take part in making every group
-            group = self._dist.new_group(ranks, use_local_synchronization=False)
+            group = self._dist.new_group(ranks)
             if color == wanted:
                 mine = TorchDistributed(group)
         return mine
@@ -138,8 +137,8 @@ class _Work:
 
 
 def _bits(x: Tensor) -> Tensor:
-    """16-bit floats as integers: gloo moves only those."""
-    return x.view(torch.int16) if x.element_size() == 2 and x.is_cpu else x
+    """16-bit floats as bytes: gloo moves only those."""
+    return x.view(torch.uint8) if x.element_size() == 2 and x.is_cpu else x
 
 
 def share(comm: Any, value: Any) -> list[Any]:

@@ -80,15 +80,15 @@ class VirtualComm:
         """An object of each rank. Collective."""
         return self._meeting.exchange(self.rank, value)
 
-    def split(self, color: int | None, key: int = 0) -> VirtualComm | None:
+    def split(self, color: int | None) -> VirtualComm | None:
         """Part the ranks into communicators, one for each color. Collective."""
-        everyone = self.share((color, key, self.rank))
-        members = sorted((k, r) for c, k, r in everyone if c == color)
-        place = members.index((key, self.rank))
+        colors = self.share(color)
+        members = [rank for rank, c in enumerate(colors) if c == color]
+        place = members.index(self.rank)
         meetings = self.share(_Meeting(len(members)) if place == 0 else None)
         if color is None:
             return None
-        part = VirtualComm(place, len(members), meetings[members[0][1]])
+        part = VirtualComm(place, len(members), meetings[members[0]])
         part.sent = self.sent
         self._parts.append(part._meeting)
         part._parts = self._parts
