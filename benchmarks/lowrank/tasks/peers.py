@@ -89,7 +89,8 @@ class PowerSGD(Peer):
     def gradients(self) -> None:
         """One step of a power iteration, started where the last one has ended."""
         average_gradients(self.vectors, self.comm)
-        summed = [p.grad + e for p, e in zip(self.matrices, self.errors, strict=True)]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.matrices]
+        summed = [g + e for g, e in zip(gradients, self.errors, strict=True)]
         left = [m @ q for m, q in zip(summed, self.Q, strict=True)]
         average(left, self.comm)
         left = [torch.linalg.qr(p)[0] for p in left]
