@@ -1,16 +1,9 @@
 """HeAT: distributed NumPy-like arrays on torch and MPI, and analytics on them."""
 
+from typing import TYPE_CHECKING
+
 from heat_core import (
-    classification,
-    cluster,
-    fft,
     linalg,
-    naive_bayes,
-    preprocessing,
-    random,
-    regression,
-    sparse,
-    spatial,
 )
 from heat_core._version import __version__
 from heat_core.array.conversion import (
@@ -57,7 +50,6 @@ from heat_core.comm import (
 )
 from heat_core.comm import Communicator as Communication
 from heat_core.comm import Communicator as MPICommunication
-from heat_core.comm import lazy as __getattr__  # noqa: F401 - MPI_WORLD and MPI_SELF
 from heat_core.config import (
     config,
 )
@@ -154,6 +146,19 @@ from heat_core.dtypes import (
 from heat_core.errors import (
     AxisError,
 )
+from heat_core.estimators import (
+    BaseEstimator,
+    ClassificationMixin,
+    ClusteringMixin,
+    RegressionMixin,
+    TransformMixin,
+    clone,
+    is_classifier,
+    is_clusterer,
+    is_estimator,
+    is_regressor,
+    is_transformer,
+)
 from heat_core.indexing.functions import (
     argwhere,
     compress,
@@ -213,6 +218,14 @@ from heat_core.linalg.cross_product import (
 from heat_core.linalg.eigen import (
     eigh,
 )
+from heat_core.linalg.hierarchical import (
+    hsvd,
+    hsvd_rank,
+    hsvd_rtol,
+)
+from heat_core.linalg.incremental_svd import (
+    isvd,
+)
 from heat_core.linalg.inverse import (
     det,
     inv,
@@ -233,6 +246,9 @@ from heat_core.linalg.norms import (
     norm,
     vector_norm,
 )
+from heat_core.linalg.polar import (
+    polar,
+)
 from heat_core.linalg.products import (
     dot,
     inner,
@@ -248,6 +264,10 @@ from heat_core.linalg.products import (
 )
 from heat_core.linalg.qr import (
     qr,
+)
+from heat_core.linalg.randomized import (
+    reigh,
+    rsvd,
 )
 from heat_core.linalg.svd import (
     svd,
@@ -611,10 +631,29 @@ from heat_core.ops.windows import (
     sliding_window_view,
     unfold,
 )
+from heat_core.subpackages import __dir__, __getattr__  # noqa: F401 - what is imported late
 from mpi_utils import Request as MPIRequest
+
+if TYPE_CHECKING:
+    from heat_core import (
+        classification,
+        cluster,
+        decomposition,
+        fft,
+        naive_bayes,
+        preprocessing,
+        random,
+        regression,
+        sparse,
+        spatial,
+        utils,
+    )
 
 __all__ = [
     "AxisError",
+    "BaseEstimator",
+    "ClassificationMixin",
+    "ClusteringMixin",
     "Communication",
     "Communicator",
     "DNDarray",
@@ -627,6 +666,8 @@ __all__ = [
     "MPIRequest",
     "Moments",
     "NaN",
+    "RegressionMixin",
+    "TransformMixin",
     "UniqueAllResult",
     "UniqueCountsResult",
     "UniqueInverseResult",
@@ -703,6 +744,7 @@ __all__ = [
     "cfloat",
     "classification",
     "clip",
+    "clone",
     "cluster",
     "collect",
     "column_stack",
@@ -733,6 +775,7 @@ __all__ = [
     "cumulative_prod",
     "cumulative_sum",
     "datatype",
+    "decomposition",
     "deg2rad",
     "degrees",
     "delete",
@@ -822,6 +865,9 @@ __all__ = [
     "histogramdd",
     "hsplit",
     "hstack",
+    "hsvd",
+    "hsvd_rank",
+    "hsvd_rtol",
     "hypot",
     "i0",
     "identity",
@@ -841,6 +887,11 @@ __all__ = [
     "intersect1d",
     "inv",
     "invert",
+    "is_classifier",
+    "is_clusterer",
+    "is_estimator",
+    "is_regressor",
+    "is_transformer",
     "isclose",
     "iscomplex",
     "isdtype",
@@ -852,6 +903,7 @@ __all__ = [
     "isposinf",
     "isreal",
     "issubdtype",
+    "isvd",
     "ix_",
     "kron",
     "kurtosis",
@@ -945,6 +997,7 @@ __all__ = [
     "permute_dims",
     "pi",
     "piecewise",
+    "polar",
     "pos",
     "positive",
     "pow",
@@ -967,6 +1020,7 @@ __all__ = [
     "reciprocal",
     "redistribute",
     "regression",
+    "reigh",
     "remainder",
     "repeat",
     "reshape",
@@ -979,6 +1033,7 @@ __all__ = [
     "rot90",
     "round",
     "row_stack",
+    "rsvd",
     "sanitize_axis",
     "sanitize_comm",
     "sanitize_device",
@@ -1068,6 +1123,7 @@ __all__ = [
     "unwrap",
     "use_comm",
     "use_device",
+    "utils",
     "vander",
     "var",
     "vdot",

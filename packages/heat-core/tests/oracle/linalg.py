@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,25 @@ class _Factor:
     def __init__(self, a: Any) -> None:
         r = np.linalg.qr(a)[1]
         self.R = r * np.sign(np.diagonal(r))[:, None]
+
+
+def _polar(a: Any) -> Any:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return u @ vh, (vh.T * s) @ vh
+
+
+def _values(a: Any, *_: Any, **__: Any) -> Any:
+    return types.SimpleNamespace(S=np.linalg.svd(a, compute_uv=False))
+
+
+def _joined_values(new: Any, u: Any, s: Any, vh: Any) -> Any:
+    found = _values(np.hstack([(u * s) @ vh, new]))
+    return types.SimpleNamespace(S=found.S[: len(s) + new.shape[1]])
+
+
+def _dominant(a: Any, k: int) -> Any:
+    values = np.linalg.eigvalsh(a)
+    return types.SimpleNamespace(eigenvalues=values[np.argsort(-np.abs(values))][:k])
 
 
 CASES: list[tuple[Any, ...]] = [
@@ -57,4 +77,11 @@ CASES: list[tuple[Any, ...]] = [
     ("eigh", lambda f, x: f(x.T @ x).eigenvalues, np.linalg.eigh),
     ("svd", lambda f, x: f(x, full_matrices=False).S, np.linalg.svd),
     ("qr", lambda f, x: f(x).R, _Factor),
+    ("polar", lambda f, x: tuple(f(x)), _polar),
+    ("rsvd", lambda f, x: f(x, 5).S, _values),
+    ("hsvd", lambda f, x: f(x, 5, compute_sv=True).S, _values),
+    ("hsvd_rank", lambda f, z: f(z, 3, compute_sv=True).S, _values),
+    ("hsvd_rtol", lambda f, x: f(x, 1e-9, compute_sv=True).S, _values),
+    ("isvd", lambda f, col, x, row: f(col, x[:, :1], row[:1], x[:1, :1] * 0 + 1).S, _joined_values),
+    ("reigh", lambda f, x: f(x.T @ x, 4).eigenvalues, _dominant),
 ]

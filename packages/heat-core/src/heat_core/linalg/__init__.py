@@ -4,12 +4,15 @@ from heat_core.errors import LinAlgError
 from heat_core.linalg.cholesky import cholesky
 from heat_core.linalg.cross_product import cross
 from heat_core.linalg.eigen import eig, eigh, eigvals, eigvalsh
+from heat_core.linalg.hierarchical import hsvd, hsvd_rank, hsvd_rtol
+from heat_core.linalg.incremental_svd import isvd
 from heat_core.linalg.inverse import det, inv, slogdet, solve
 from heat_core.linalg.least_squares import lstsq, pinv
 from heat_core.linalg.lu import lu
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.matrix_functions import matrix_exp, matrix_power
 from heat_core.linalg.norms import cond, matrix_norm, matrix_rank, norm, vector_norm
+from heat_core.linalg.polar import polar
 from heat_core.linalg.products import (
     diagonal,
     dot,
@@ -24,6 +27,7 @@ from heat_core.linalg.products import (
     vecdot,
 )
 from heat_core.linalg.qr import qr
+from heat_core.linalg.randomized import reigh, rsvd
 from heat_core.linalg.svd import svd, svdvals
 from heat_core.linalg.triangular import solve_triangular
 from heat_core.ops.diagonals import tril, triu
@@ -44,8 +48,12 @@ __all__ = [
     "eigvals",
     "eigvalsh",
     "expm",
+    "hsvd",
+    "hsvd_rank",
+    "hsvd_rtol",
     "inner",
     "inv",
+    "isvd",
     "kron",
     "lstsq",
     "lu",
@@ -59,8 +67,11 @@ __all__ = [
     "norm",
     "outer",
     "pinv",
+    "polar",
     "projection",
     "qr",
+    "reigh",
+    "rsvd",
     "slogdet",
     "solve",
     "solve_triangular",

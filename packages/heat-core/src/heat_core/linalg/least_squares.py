@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.indexing.functions import count_nonzero, where
+from heat_core.linalg.adjoint import adjoint
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.operands import matrix_and_right_side
 from heat_core.linalg.stacks import as_matrices
 from heat_core.linalg.svd import SVDResult, svd
 from heat_core.linalg.tolerance import relative_tolerance
 from heat_core.ops.arithmetic import absolute, square
-from heat_core.ops.complex_numbers import conj
 from heat_core.ops.reductions import max as max_of
 from heat_core.ops.reductions import sum as sum_of
-from heat_core.ops.shape import expand_dims, matrix_transpose, squeeze
+from heat_core.ops.shape import expand_dims, squeeze
 
 __all__ = ["LstsqResult", "lstsq", "pinv"]
 
@@ -27,10 +27,6 @@ class LstsqResult(NamedTuple):
     residuals: DNDarray
     rank: DNDarray
     s: DNDarray
-
-
-def _adjoint(x: DNDarray) -> DNDarray:
-    return conj(matrix_transpose(x))
 
 
 def _decomposed(x: DNDarray, rtol: Any) -> tuple[SVDResult, DNDarray]:
@@ -60,8 +56,8 @@ def pinv(x: Any, /, *, rtol: Any = None) -> DNDarray:
     """
     matrices = as_matrices(x, "pinv")
     factors, inverses = _decomposed(matrices, rtol)
-    scaled = _adjoint(factors.Vh) * expand_dims(inverses, -2)
-    return matmul(scaled, _adjoint(factors.U))
+    scaled = adjoint(factors.Vh) * expand_dims(inverses, -2)
+    return matmul(scaled, adjoint(factors.U))
 
 
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> LstsqResult:
@@ -85,8 +81,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> LstsqResult:
     if matrix.ndim != 2 or right.ndim != 2:
         raise ValueError(f"lstsq takes one matrix, not shapes {matrix.shape} and {right.shape}")
     factors, inverses = _decomposed(matrix, rcond)
-    coordinates = matmul(_adjoint(factors.U), right) * expand_dims(inverses, 1)
-    solution = matmul(_adjoint(factors.Vh), coordinates)
+    coordinates = matmul(adjoint(factors.U), right) * expand_dims(inverses, 1)
+    solution = matmul(adjoint(factors.Vh), coordinates)
     residuals = sum_of(square(absolute(right - matmul(matrix, solution))), axis=0)
     if getattr(b, "ndim", 1) == 1:
         solution, residuals = squeeze(solution, 1), squeeze(residuals, 0)

@@ -9,12 +9,11 @@ import torch
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout
 from heat_core.layout import replicated_layout
+from heat_core.linalg.adjoint import adjoint
 from heat_core.linalg.jacobi import jacobi_svd
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.qr import is_tall, reduced_qr
 from heat_core.linalg.stacks import as_matrices, fits, map_matrices
-from heat_core.ops.complex_numbers import conj
-from heat_core.ops.shape import matrix_transpose
 
 __all__ = ["SVDResult", "svd", "svdvals"]
 
@@ -59,13 +58,13 @@ def svd(x: Any, /, full_matrices: bool = True, compute_uv: bool = True) -> SVDRe
         return SVDResult(*map_matrices(_full, matrices))
     if is_tall(matrices):
         return _of_tall(matrices)
-    if is_tall(_adjoint(matrices)):
-        return _adjoint_of(_of_tall(_adjoint(matrices)))
+    if is_tall(adjoint(matrices)):
+        return _adjoint_of(_of_tall(adjoint(matrices)))
     if fits(matrices):
         return SVDResult(*map_matrices(_reduced, matrices))
     m, n = matrices.shape
     if m < n:
-        return _adjoint_of(SVDResult(*jacobi_svd(_adjoint(matrices))))
+        return _adjoint_of(SVDResult(*jacobi_svd(adjoint(matrices))))
     return SVDResult(*jacobi_svd(matrices))
 
 
@@ -77,13 +76,8 @@ def _reduced(local: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(torch.linalg.svd(local, full_matrices=False))
 
 
-def _adjoint(x: DNDarray) -> DNDarray:
-    transposed = matrix_transpose(x)
-    return conj(transposed) if x.larray.is_complex() else transposed
-
-
 def _adjoint_of(result: SVDResult) -> SVDResult:
-    return SVDResult(_adjoint(result.Vh), result.S, _adjoint(result.U))
+    return SVDResult(adjoint(result.Vh), result.S, adjoint(result.U))
 
 
 def _of_tall(x: DNDarray) -> SVDResult:
@@ -108,7 +102,7 @@ def svdvals(x: Any, /) -> DNDarray:
         Replicated for one matrix.
     """
     matrices = as_matrices(x, "svdvals")
-    for turned in (matrices, _adjoint(matrices)):
+    for turned in (matrices, adjoint(matrices)):
         if is_tall(turned):
             _, matrices = reduced_qr(turned, with_q=False)
     if fits(matrices):

@@ -16,7 +16,7 @@ __all__ = ["distributed_triangular_solve", "solve_triangular"]
 
 
 def solve_triangular(
-    A: Any,  # noqa: N803 - the name in the literature
+    A: Any,
     b: Any,
     *,
     upper: bool = True,

@@ -134,8 +134,8 @@ def triu(m: DNDarray, k: int = 0) -> DNDarray:
 
 
 def tri(
-    N: int,  # noqa: N803 - NumPy's name
-    M: int | None = None,  # noqa: N803
+    N: int,
+    M: int | None = None,
     k: int = 0,
     dtype: object = None,
     split: int | None = None,

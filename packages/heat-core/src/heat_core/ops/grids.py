@@ -111,7 +111,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy", copy: bool = True) -> tuple[DND
 
 def vander(
     x: Any,
-    N: int | None = None,  # noqa: N803 - NumPy's name
+    N: int | None = None,
     increasing: bool = False,
 ) -> DNDarray:
     """The matrix of powers of ``x``: a row for each element, a column for each power. Local.

@@ -1,0 +1,58 @@
+"""Mean and scatter matrix of samples, in one pass over them."""
+
+from __future__ import annotations
+
+import torch
+
+from heat_core.ops.moments import moments
+from heat_core.samples import Samples
+
+__all__ = ["mean_and_energy", "scatter_of"]
+
+_BLOCK_ROWS = 1 << 12
+
+
+def scatter_of(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean, (d,), and the sum of the products of deviations from it, (d, d); float64.
+
+    Collective: two allreduces, of d and of d (d + 1) numbers.
+
+    Raises
+    ------
+    ValueError
+        On all ranks, for NaN and infinite numbers.
+    """
+    shift = samples.rows([0])[0]  # near the mean, so that little cancels below
+    sums, products = samples.sum(*_products(samples.local, shift))
+    if not bool(products.isfinite().all()):
+        raise ValueError("there are NaN or infinite numbers among the samples")
+    mean = sums / samples.n
+    return mean + shift, products - torch.outer(sums, mean)
+
+
+def _products(rows: torch.Tensor, shift: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums and products of a rank's rows less ``shift``, in double precision."""
+    d = rows.shape[1]
+    sums = torch.zeros(d, dtype=torch.float64)
+    products = torch.zeros(d, d, dtype=torch.float64)
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = (rows[start : start + _BLOCK_ROWS] - shift).double()
+        sums += block.sum(0)
+        products.addmm_(block.T, block)
+    return sums, products
+
+
+def mean_and_energy(samples: Samples) -> tuple[torch.Tensor, float]:
+    """The mean, (d,), and the sum of the squared deviations of all features. Collective.
+
+    Raises
+    ------
+    ValueError
+        On all ranks, for NaN and infinite numbers.
+    """
+    found = moments(samples.array(samples.local), axis=0, order=2)
+    assert found.m2 is not None
+    mean, squares = found.mean.larray.double(), found.m2.larray.double()
+    if not bool(squares.isfinite().all()):
+        raise ValueError("there are NaN or infinite numbers among the samples")
+    return mean, float(squares.sum())

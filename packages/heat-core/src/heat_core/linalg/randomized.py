@@ -1,0 +1,139 @@
+"""Few singular values or eigenvalues of large matrices, by random projections.
+
+N. Halko, P. G. Martinsson, J. A. Tropp: Finding structure with randomness, SIAM Review 53 (2011).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heat_core.array.dndarray import DNDarray
+from heat_core.linalg.adjoint import adjoint
+from heat_core.linalg.eigen import EighResult, eigh
+from heat_core.linalg.matmul import matmul
+from heat_core.linalg.qr import reduced_qr
+from heat_core.linalg.stacks import as_matrices, as_square
+from heat_core.linalg.svd import SVDResult, svd
+from heat_core.ops.arithmetic import absolute
+from heat_core.ops.sorting import argsort
+
+if TYPE_CHECKING:
+    from heat_core.random import Generator
+
+__all__ = ["reigh", "rsvd"]
+
+
+def rsvd(
+    A: Any,
+    svd_rank: int,
+    n_oversamples: int = 10,
+    power_iter: int = 0,
+    qr_procs_to_merge: int = 2,  # noqa: ARG001 - an argument that callers of the original pass
+    *,
+    random_state: int | Generator | None = None,
+) -> SVDResult:
+    """The largest singular values and their vectors, ``A ~ (U * S) @ Vh``. Collective.
+
+    Parameters
+    ----------
+    A : DNDarray, (m, n)
+    svd_rank : int
+        How many.
+    n_oversamples : int
+        Additional random directions.
+    power_iter : int
+        Products with ``A @ A^H`` that favour the large singular values. One or two are enough where
+        the singular values fall slowly.
+    qr_procs_to_merge : int
+        Has no effect.
+    random_state : int, Generator or None
+        The directions, and so the result, are the same on any number of ranks.
+
+    Returns
+    -------
+    (U, S, Vh)
+        (m, k), (k,) and (k, n) with k = ``min(svd_rank, m, n)``; U is split like ``A`` if that is
+        split along rows, Vh if it is split along columns.
+
+    Notes
+    -----
+    Halko et al., algorithms 4.4 and 5.1. ``A`` is read ``2 + 2 * power_iter`` times.
+    """
+    matrix = _one_matrix(A, "rsvd", svd_rank, n_oversamples, power_iter)
+    directions = min(svd_rank + n_oversamples, *matrix.shape)
+    basis = _range_of(matrix, directions, power_iter, random_state)
+    found = svd(matmul(adjoint(basis), matrix), full_matrices=False)
+    assert isinstance(found, SVDResult)
+    k = min(svd_rank, directions)
+    return SVDResult(matmul(basis, found.U[:, :k]), found.S[:k], found.Vh[:k])
+
+
+def reigh(
+    A: Any,
+    n_eigenvalues: int,
+    n_oversamples: int = 10,
+    power_iter: int = 0,
+    qr_procs_to_merge: int = 2,  # noqa: ARG001 - an argument that callers of the original pass
+    *,
+    random_state: int | Generator | None = None,
+) -> EighResult:
+    """The eigenvalues of largest magnitude of a Hermitian matrix, and their vectors. Collective.
+
+    Parameters
+    ----------
+    A : DNDarray, (n, n)
+    n_eigenvalues : int
+    n_oversamples, power_iter, qr_procs_to_merge, random_state
+        As of ``rsvd``; a power is one product with ``A``.
+
+    Returns
+    -------
+    (eigenvalues, eigenvectors)
+        By falling magnitude, (k,), and (n, k) with orthonormal columns.
+    """
+    matrix = _one_matrix(as_square(A, "reigh"), "reigh", n_eigenvalues, n_oversamples, power_iter)
+    directions = min(n_eigenvalues + n_oversamples, matrix.shape[0])
+    basis = _range_of(matrix, directions, power_iter, random_state, hermitian=True)
+    found = eigh(matmul(adjoint(basis), matmul(matrix, basis), out_split=None))
+    order = argsort(absolute(found.eigenvalues), descending=True)[:n_eigenvalues]
+    return EighResult(found.eigenvalues[order], matmul(basis, found.eigenvectors[:, order]))
+
+
+def _one_matrix(x: Any, name: str, rank: int, n_oversamples: int, power_iter: int) -> DNDarray:
+    matrix = as_matrices(x, name)
+    if matrix.ndim != 2:
+        raise ValueError(f"{name} takes one matrix, not shape {matrix.shape}")
+    if rank < 1 or n_oversamples < 0 or power_iter < 0:
+        raise ValueError(f"{name} needs at least one value, and no negative numbers")
+    return matrix
+
+
+def _range_of(
+    matrix: DNDarray,
+    directions: int,
+    power_iter: int,
+    random_state: int | Generator | None,
+    *,
+    hermitian: bool = False,
+) -> DNDarray:
+    """Orthonormal columns, (m, directions), that nearly span the range. Collective."""
+    from heat_core.random import default_rng
+
+    # Replicated: every rank draws the same numbers, and nothing is sent.
+    shape, real = (matrix.shape[1], directions), matrix.larray.dtype.to_real()
+    dtype = str(real).removeprefix("torch.")
+    omega = default_rng(random_state).standard_normal(shape, dtype=dtype, comm=matrix.comm)
+    basis = _orthonormal(matmul(matrix, omega))
+    turned = matrix if hermitian else adjoint(matrix)
+    for _ in range(power_iter):
+        # Orthonormal after each product: the small singular values would drown otherwise.
+        if not hermitian:
+            basis = _orthonormal(matmul(turned, basis))
+        basis = _orthonormal(matmul(matrix, basis))
+    return basis
+
+
+def _orthonormal(x: DNDarray) -> DNDarray:
+    q, _ = reduced_qr(x)
+    assert q is not None
+    return q

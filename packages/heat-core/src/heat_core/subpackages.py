@@ -1,0 +1,37 @@
+"""Attributes of the package that are made or imported when they are first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from heat_core.comm import lazy
+
+__all__ = ["SUBPACKAGES"]
+
+SUBPACKAGES = (
+    "classification",
+    "cluster",
+    "decomposition",
+    "fft",
+    "naive_bayes",
+    "preprocessing",
+    "random",
+    "regression",
+    "sparse",
+    "spatial",
+    "utils",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """A subpackage, or one of the communicators ``MPI_WORLD`` and ``MPI_SELF``."""
+    if name in SUBPACKAGES:
+        return import_module(f"heat_core.{name}")
+    return lazy(name)
+
+
+def __dir__() -> list[str]:
+    import heat_core
+
+    return sorted({*vars(heat_core), *SUBPACKAGES, "MPI_WORLD", "MPI_SELF"})
