@@ -11,16 +11,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 import heat_core as ht
-from heat_core.estimators import (
-    BaseEstimator,
-    NotFittedError,
-    clone,
-    is_classifier,
-    is_clusterer,
-    is_estimator,
-    is_regressor,
-    is_transformer,
-)
+from heat_core.estimators import NotFittedError
 
 RANKS = [1, 2, 3, 4]
 
@@ -35,21 +26,23 @@ class Row:
 
 
 ROWS = {
-    "KMeans": Row(lambda: ht.cluster.KMeans(3, random_state=1), "predict", is_clusterer),
+    "KMeans": Row(lambda: ht.cluster.KMeans(3, random_state=1), "predict", ht.is_clusterer),
     "MiniBatchKMeans": Row(
-        lambda: ht.cluster.MiniBatchKMeans(3, random_state=1), "predict", is_clusterer
+        lambda: ht.cluster.MiniBatchKMeans(3, random_state=1), "predict", ht.is_clusterer
     ),
-    "KNeighborsClassifier": Row(ht.classification.KNeighborsClassifier, "predict", is_classifier),
-    "KNeighborsRegressor": Row(ht.classification.KNeighborsRegressor, "predict", is_regressor),
-    "GaussianNB": Row(ht.naive_bayes.GaussianNB, "predict", is_classifier),
-    "Lasso": Row(ht.regression.Lasso, "predict", is_regressor),
-    "LinearRegression": Row(ht.regression.LinearRegression, "predict", is_regressor),
-    "Ridge": Row(ht.regression.Ridge, "predict", is_regressor),
-    "MaxAbsScaler": Row(ht.preprocessing.MaxAbsScaler, "transform", is_transformer),
-    "MinMaxScaler": Row(ht.preprocessing.MinMaxScaler, "transform", is_transformer),
-    "Normalizer": Row(ht.preprocessing.Normalizer, "transform", is_transformer),
-    "RobustScaler": Row(ht.preprocessing.RobustScaler, "transform", is_transformer),
-    "StandardScaler": Row(ht.preprocessing.StandardScaler, "transform", is_transformer),
+    "KNeighborsClassifier": Row(
+        ht.classification.KNeighborsClassifier, "predict", ht.is_classifier
+    ),
+    "KNeighborsRegressor": Row(ht.classification.KNeighborsRegressor, "predict", ht.is_regressor),
+    "GaussianNB": Row(ht.naive_bayes.GaussianNB, "predict", ht.is_classifier),
+    "Lasso": Row(ht.regression.Lasso, "predict", ht.is_regressor),
+    "LinearRegression": Row(ht.regression.LinearRegression, "predict", ht.is_regressor),
+    "Ridge": Row(ht.regression.Ridge, "predict", ht.is_regressor),
+    "MaxAbsScaler": Row(ht.preprocessing.MaxAbsScaler, "transform", ht.is_transformer),
+    "MinMaxScaler": Row(ht.preprocessing.MinMaxScaler, "transform", ht.is_transformer),
+    "Normalizer": Row(ht.preprocessing.Normalizer, "transform", ht.is_transformer),
+    "RobustScaler": Row(ht.preprocessing.RobustScaler, "transform", ht.is_transformer),
+    "StandardScaler": Row(ht.preprocessing.StandardScaler, "transform", ht.is_transformer),
 }
 
 
@@ -62,16 +55,16 @@ def _data() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 def test_parameters_are_stored_and_cloned(name: str) -> None:
     estimator = ROWS[name].make()
     parameters = estimator.get_params()
-    assert clone(estimator).get_params() == parameters
+    assert ht.clone(estimator).get_params() == parameters
     assert estimator.set_params(**parameters) is estimator
     assert repr(estimator).startswith(name)
     assert eval(repr(estimator), vars(__import__(type(estimator).__module__, fromlist=["x"])))
     with pytest.raises(ValueError, match="no parameter"):
         estimator.set_params(nonsense=1)
-    assert is_estimator(estimator) and ROWS[name].kind(estimator)
-    kinds = (is_classifier, is_clusterer, is_regressor)
+    assert ht.is_estimator(estimator) and ROWS[name].kind(estimator)
+    kinds = (ht.is_classifier, ht.is_clusterer, ht.is_regressor)
     assert sum(kind(estimator) for kind in kinds) <= 1
-    assert is_transformer(estimator) == hasattr(estimator, "fit_transform")
+    assert ht.is_transformer(estimator) == hasattr(estimator, "fit_transform")
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -128,7 +121,7 @@ def test_bad_samples(name: str) -> None:
 
 
 def test_parameters_of_parameters() -> None:
-    class Outer(BaseEstimator):
+    class Outer(ht.BaseEstimator):
         def __init__(self, inner: Any = None) -> None:
             self.inner = inner
 

@@ -631,6 +631,14 @@ from heat_core.ops.windows import (
     sliding_window_view,
     unfold,
 )
+from heat_core.signal.convolution import (
+    convolve,
+    convolve2d,
+    correlate,
+    correlate2d,
+    fftconvolve,
+    oaconvolve,
+)
 from heat_core.subpackages import __dir__, __getattr__  # noqa: F401 - what is imported late
 from mpi_utils import Request as MPIRequest
 
@@ -644,6 +652,7 @@ if TYPE_CHECKING:
         preprocessing,
         random,
         regression,
+        signal,
         sparse,
         spatial,
         utils,
@@ -757,9 +766,13 @@ __all__ = [
     "config",
     "conj",
     "conjugate",
+    "convolve",
+    "convolve2d",
     "copy",
     "copysign",
     "corrcoef",
+    "correlate",
+    "correlate2d",
     "cos",
     "cosh",
     "count_nonzero",
@@ -810,6 +823,7 @@ __all__ = [
     "eye",
     "fabs",
     "fft",
+    "fftconvolve",
     "fill_diagonal",
     "finfo",
     "fix",
@@ -988,6 +1002,7 @@ __all__ = [
     "norm",
     "not_equal",
     "number",
+    "oaconvolve",
     "ones",
     "ones_like",
     "outer",
@@ -1057,6 +1072,7 @@ __all__ = [
     "shape",
     "short",
     "sign",
+    "signal",
     "signbit",
     "signedinteger",
     "sin",

@@ -18,6 +18,7 @@ SUBPACKAGES = (
     "preprocessing",
     "random",
     "regression",
+    "signal",
     "sparse",
     "spatial",
     "utils",

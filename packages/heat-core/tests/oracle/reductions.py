@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import signal
 
 
 def _moments(x: Any) -> tuple[Any, ...]:
@@ -40,6 +41,11 @@ NAN_AXES = (lambda f, q: f(q), lambda f, q: f(q, axis=0), lambda f, q: f(q, axis
 SCANS = (lambda f, i: f(i), lambda f, i: f(i, axis=0), lambda f, x: f(x, axis=1))
 
 CASES: list[tuple[Any, ...]] = [
+    # sums of products of neighbours
+    ("convolve correlate", lambda f, w, k: f(w, k, "full")),
+    ("convolve correlate", lambda f, x, row: f(x[0], row[:2], "same")),
+    *((name, lambda f, x, r: f(x, r[:3, :2], "same"), getattr(signal, name))
+      for name in ("convolve2d", "correlate2d", "fftconvolve", "oaconvolve")),
     *(("sum prod min max mean var std ptp", call) for call in ALL_AXES),
     *(("sum prod min max", call) for call in (lambda f, i: f(i), lambda f, i: f(i, axis=1))),
     ("sum mean min max", lambda f, y: f(y, axis=0)),
