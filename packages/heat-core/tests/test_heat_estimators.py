@@ -38,6 +38,10 @@ ROWS = {
     "Lasso": Row(ht.regression.Lasso, "predict", ht.is_regressor),
     "LinearRegression": Row(ht.regression.LinearRegression, "predict", ht.is_regressor),
     "Ridge": Row(ht.regression.Ridge, "predict", ht.is_regressor),
+    "PCA": Row(lambda: ht.decomposition.PCA(2), "transform", ht.is_transformer),
+    "IncrementalPCA": Row(
+        lambda: ht.decomposition.IncrementalPCA(2), "transform", ht.is_transformer
+    ),
     "MaxAbsScaler": Row(ht.preprocessing.MaxAbsScaler, "transform", ht.is_transformer),
     "MinMaxScaler": Row(ht.preprocessing.MinMaxScaler, "transform", ht.is_transformer),
     "Normalizer": Row(ht.preprocessing.Normalizer, "transform", ht.is_transformer),

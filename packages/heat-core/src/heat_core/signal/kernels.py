@@ -89,7 +89,7 @@ def transformed(
     needed = [(n - 1) * s + m for n, s, m in zip(extents, strides, sizes, strict=True)]
     x = _last(x, [slice(n) for n in needed])
     steps = [slice(None, None, stride) for stride in strides]
-    if prod(extents) == 0:
+    if prod(extents) == 0 or x.shape[: x.ndim - d].numel() == 0:
         return x.new_zeros((*x.shape[: x.ndim - d], *extents))
     if d == 1 and needed[0] > 16 * sizes[0]:
         return _last(_in_blocks(x, kernel, needed[0] - sizes[0] + 1), steps)
