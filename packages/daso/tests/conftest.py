@@ -36,7 +36,7 @@ def _environment(extra: dict[str, str]) -> dict[str, str]:
 def mpirun(tmp_path: Path) -> Run:
     """Run a program text on n ranks; a hang fails the test."""
 
-    def run(n: int, program: str, *, timeout: float = 40, **environment: str):
+    def run(n: int, program: str, *, timeout: float = 120, **environment: str):
         script = tmp_path / "program.py"
         script.write_text(textwrap.dedent(program))
         return subprocess.run(
@@ -55,7 +55,7 @@ def mpirun(tmp_path: Path) -> Run:
 def torchrun(tmp_path: Path) -> Run:
     """Run a program text on n processes of torch.distributed; a hang fails the test."""
 
-    def run(n: int, program: str, *, timeout: float = 50, **environment: str):
+    def run(n: int, program: str, *, timeout: float = 120, **environment: str):
         script = tmp_path / "program.py"
         script.write_text(textwrap.dedent(program))
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
