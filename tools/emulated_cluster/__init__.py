@@ -1,0 +1,1 @@
+"""Several emulated nodes with slow links on one Linux machine."""
