@@ -77,15 +77,17 @@ def test_series_are_permuted_shifted_and_scaled():
 
 def test_no_forecast_knows_its_future(fitted):
     y = load()
-    truth, forecast = fitted.backtest(y, step="1c")
+    found = fitted.backtest(y, step="1c", quantiles=[0.1, 0.9])
+    truth, forecast = found.truth, found.forecast
     poisoned = y.copy()
     cut = 24 * 60
     poisoned.iloc[cut:] = np.nan
     poisoned.iloc[-1] = 0.0
     first = fitted.model_.lookback
     known = (np.arange(forecast.shape[1]) * 24 + first) <= cut
-    again = fitted.backtest(poisoned, step="1c")[1]
-    assert np.array_equal(again[:, known], forecast[:, known])
+    again = fitted.backtest(poisoned, step="1c", quantiles=[0.1, 0.9])
+    assert np.array_equal(again.forecast[:, known], forecast[:, known])
+    assert np.array_equal(again.quantiles[:, :, known], found.quantiles[:, :, known])
     assert truth.shape == forecast.shape == (1, len(known), 48)
 
 

@@ -67,12 +67,13 @@ def test_forecasts_follow_shift_and_scale():
     assert shifted.predict(x + 0.5 * h, h, f) == pytest.approx(forecast + 1.0, abs=1e-5)
 
 
-def test_truncation_and_mixing_keep_levels():
+def test_mixing_keeps_levels():
     train = consecutive_moments(SERIES, np.arange(30, 200), L, H)
     ridge = fit_ridge(train, train, 0.0, (24,))
-    small = ridge.truncated(2)
-    assert np.ones((1, L)) @ small.weights == pytest.approx(np.ones((1, H)), abs=1e-5)
-    assert mixed(ridge, small, 1.0).weights == pytest.approx(ridge.weights)
+    short = fit_ridge(train, train, 0.0, (12,))
+    half = mixed(ridge, short, 0.5).weights
+    assert half == pytest.approx((ridge.weights + short.weights) / 2)
+    assert np.ones((1, L)) @ half == pytest.approx(np.ones((1, H)), abs=1e-5)
     again = refit_ridge(ridge, train)
     assert again.weights == pytest.approx(ridge.weights, abs=1e-6)
 
@@ -116,11 +117,10 @@ def test_gate_takes_the_candidate_that_is_right():
 def test_conformal_intervals_cover_exchangeable_errors():
     errors = RANDOM.standard_t(4, size=(2000, 4))
     conformal = fit_conformal(errors[:1000], np.ones(1000), 2)
-    low, high = conformal.quantiles(np.zeros((1000, 4)), np.ones(1000), (0.1, 0.9))
+    low, high = np.repeat(conformal.offsets((0.1, 0.9)), 2, axis=1)
     inside = ((-errors[1000:] >= low) & (-errors[1000:] <= high)).mean()
     assert 0.77 < inside < 0.83
-    wide = conformal.quantiles(np.zeros((1, 4)), np.array([3.0]), (0.1, 0.9))
-    assert wide[:, 0] == pytest.approx(3 * np.stack([low[0], high[0]]))
+    assert conformal.spread() == pytest.approx((high - low)[::2])
     for wrong in ([0.0], [0.5, 0.5], [1.2]):
         with pytest.raises(ValueError, match="Quantiles must"):
             check_quantiles(wrong)

@@ -21,7 +21,7 @@ from recycle.ridge import CycleRidge, fit_ridge, mixed, refit_ridge
 from recycle.teams import ALONE, Team, shared_sum
 from recycle.windows import Array, runs
 
-__all__ = ["fit_model", "series_moments"]
+__all__ = ["fit_model", "refit_model", "series_moments"]
 
 logger = logging.getLogger(__name__)
 Span = tuple[int, int]
@@ -62,15 +62,15 @@ def fit_model(
     """
     model = CyclicModel(settings)
     windows = Windows(data, settings.profile)
-    if validation is None:
-        return model
+    if validation is None:  # the profile is not trained: all windows are held out
+        return _judge(model, windows, None, train, team)
     if settings.head not in {"profile", "paper"}:
         model = _fit_ridges(model, windows, train, validation, team)
     if settings.network is not None and settings.head not in {"profile", "ridge"}:
         model = _fit_network(model, windows, train, validation, team, callbacks)
-    model = _fit_gate(model, windows, train, validation, team)
+    model = _judge(model, windows, train, validation, team)
     if settings.refit and model.pooled is not None:
-        model = _refit(model, windows, (train[0], validation[1]), team)
+        model = refit_model(model, windows, (train[0], validation[1]), team)
     return model
 
 
@@ -176,8 +176,10 @@ def _fit_ridges(
     return _share_ridges(replace(model, ridges=tuple(own)))
 
 
-def _refit(model: CyclicModel, windows: Windows, span: Span, team: Team) -> CyclicModel:
-    """Solve the ridges again, with what was chosen, on training and validation."""
+def refit_model(
+    model: CyclicModel, windows: Windows, span: Span, team: Team = ALONE
+) -> CyclicModel:
+    """Solve the ridges again, with what was chosen, on other steps. Collective."""
     assert model.pooled is not None
     if not model.ridges:
         moments = _moments(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
@@ -250,19 +252,53 @@ def _fit_network(
     return replace(model, network=train_network(source, config, pairs, held_out, team, callbacks))
 
 
-def _fit_gate(
-    model: CyclicModel, windows: Windows, train: Span, validation: Span, team: Team
+def _judge(
+    model: CyclicModel, windows: Windows, train: Span | None, held_out: Span, team: Team
 ) -> CyclicModel:
+    """Fit gate and intervals to the errors of held-out windows. Collective."""
     settings = model.settings
-    series, origins = _pairs(windows, model, validation, model.lookback, 1)
+    series, origins = _pairs(windows, model, held_out, model.lookback, 1)
     if len(series) == 0:
-        logger.warning("No complete window for validation; the profile is used alone")
+        if train is not None:
+            logger.warning("No complete window for validation; the profile is used alone")
         return model
     stride = _stride(len(series), max(64, GATE_VALUES // settings.horizon), settings.period)
     series, origins = series[::stride], origins[::stride]
+    errors, scale, sizes = _errors(model, windows, train, series, origins, team)
+    if train is not None:
+        span = held_out[1] - held_out[0]
+        eligible = _eligible(model)
+        gate = fit_gate(
+            errors[eligible],
+            series,
+            windows.data.n_series,
+            [model.names[row] for row in eligible],
+            horizon_blocks(settings.horizon, settings.period),
+            settings.gate,
+            span / settings.period,
+            span / settings.horizon * windows.data.n_series,
+        ).among(model.names)
+        typical = (float(sizes.mean()), max(float(sizes.std()), 0.1))
+        model = replace(model, gate=gate, typical=typical)
+    mixed_errors = np.empty(errors.shape[1:])
+    for one in np.unique(series).tolist():
+        rows = series == one
+        mixed_errors[rows] = blend(model.weights(one), errors[:, rows])
+    return replace(model, conformal=fit_conformal(mixed_errors, scale, settings.period))
+
+
+def _errors(
+    model: CyclicModel,
+    windows: Windows,
+    train: Span | None,
+    series: Array,
+    origins: Array,
+    team: Team,
+) -> tuple[Array, Array, Array]:
+    """Errors of all candidates, their scale, and the sizes of histories in training. Collective."""
+    settings = model.settings
     errors = np.zeros((len(model.names), len(series), settings.horizon), dtype=np.float64)
-    scale = np.zeros(len(series))
-    sizes = np.zeros((2, len(series)))
+    scale, sizes = np.zeros(len(series)), np.zeros(len(series))
     for number, one in enumerate(np.unique(series).tolist()):
         if number % team.size != team.rank:
             continue
@@ -270,31 +306,15 @@ def _fit_gate(
         truth = windows.target(one, origins[rows], settings.horizon)
         errors[:, rows] = model.candidates(windows, one, origins[rows]) - truth
         scale[rows] = model.scale(windows, one, origins[rows])
+        if train is None:
+            continue
         early = windows.usable(one, train, model.lookback, 1, settings.max_missing)
         if len(early):
             some = early[np.linspace(0, len(early) - 1, len(rows)).astype(int)]
-            sizes[0, rows] = log_size(windows.history(one, some, model.lookback))
+            sizes[rows] = log_size(windows.history(one, some, model.lookback))
     if team.size > 1:
         errors, scale, sizes = shared_sum(team, errors, scale, sizes)
-    span = validation[1] - validation[0]
-    eligible = _eligible(model)
-    gate = fit_gate(
-        errors[eligible],
-        series,
-        windows.data.n_series,
-        [model.names[row] for row in eligible],
-        horizon_blocks(settings.horizon, settings.period),
-        settings.gate,
-        span / settings.period,
-        span / settings.horizon * windows.data.n_series,
-    ).among(model.names)
-    mixed_errors = np.empty(errors.shape[1:])
-    for one in np.unique(series).tolist():
-        rows = series == one
-        mixed_errors[rows] = blend(gate.steps(one, settings.horizon), errors[:, rows])
-    conformal = fit_conformal(mixed_errors, scale, settings.period)
-    typical = (float(sizes[0].mean()), max(float(sizes[0].std()), 0.1))
-    return replace(model, gate=gate, conformal=conformal, typical=typical)
+    return errors, scale, sizes
 
 
 def _eligible(model: CyclicModel) -> list[int]:

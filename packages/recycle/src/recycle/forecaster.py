@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
 from recycle.choices import choose_settings
-from recycle.cyclic import Windows
+from recycle.covariates import align_covariates, covariate_names
+from recycle.cyclic import CyclicData, Windows
 from recycle.durations import to_steps
-from recycle.errors import NotEnoughDataError, NotFittedError
+from recycle.effects import Effect, fit_effect
+from recycle.errors import NotFittedError
+from recycle.estimator import Estimator
 from recycle.fitting import fit_model
+from recycle.forecasting import forecast, future_frame, read, sample_paths
 from recycle.intervals import check_quantiles
 from recycle.model import HEADS, CyclicModel
-from recycle.panels import Panel, read_panel
+from recycle.panels import Panel
 from recycle.preparation import Grid, choose_cycle, cyclic_data
 from recycle.profiles import RecentHistoricProfile
 from recycle.scaling import fit_scaler
@@ -28,10 +29,11 @@ from recycle.windows import Array
 
 __all__ = ["ReCycleForecaster"]
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from recycle.evaluation import Backtest
 
 
-class ReCycleForecaster:
+class ReCycleForecaster(Estimator):
     """Forecasts cyclic series: a profile of recent days, and what can be learnt beyond it.
 
     Parameters are stored as they are, and checked by `fit`.
@@ -118,42 +120,30 @@ class ReCycleForecaster:
         self.validation, self.network, self.refit = validation, network, refit
         self.duplicates, self.seed = duplicates, seed
 
-    # ------------------------------------------------------------ scikit-learn's contract
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
-        """The parameters, as given."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change parameters; takes effect with the next `fit`."""
-        unknown = set(params) - set(self.get_params())
-        if unknown:
-            raise ValueError(f"{sorted(unknown)} are no parameters of ReCycleForecaster")
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        default = inspect.signature(type(self)).parameters
-        changed = [
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if value is not default[name].default and value != default[name].default
-        ]
-        return f"ReCycleForecaster({', '.join(changed)})"
-
     # ------------------------------------------------------------ fitting
 
-    def fit(self, y: Any, *, comm: Team | None = None, callbacks: Sequence[Any] = ()) -> Self:
+    def fit(
+        self,
+        y: Any,
+        X: Any = None,
+        *,
+        comm: Team | None = None,
+        callbacks: Sequence[Any] = (),
+        energy: bool = False,
+    ) -> Self:
         """Fit on series of any shape that `read_panel` knows.
 
         Parameters
         ----------
         y : Series, DataFrame or array
+        X : DataFrame, Series or array, optional
+            Covariates whose future is known when forecasting, see `align_covariates`.
         comm : mpi_utils.Communicator, optional
             Ranks that share the work; all pass the same data, and get the same model. Collective.
         callbacks : callables
             Called with a dictionary after each epoch of the network.
+        energy : bool
+            Measure the fit with energymeter; the result is `energy_`.
 
         Raises
         ------
@@ -161,7 +151,14 @@ class ReCycleForecaster:
         """
         if self.head not in {"auto", *HEADS}:
             raise ValueError(f"head must be 'auto' or one of {HEADS}, not {self.head!r}")
-        panel = self._read(y)
+        if energy:
+            from recycle.energy import measured
+
+            with measured("fit") as found:
+                self.fit(y, X, comm=comm, callbacks=callbacks)
+            self.energy_ = found.energy
+            return self
+        panel = read(self, y)
         self.cycle_, super_cycle = choose_cycle(panel, self.cycle)
         period = self.cycle_ or 1
         steps = to_steps(self.horizon, period, panel.step, "horizon")
@@ -175,6 +172,10 @@ class ReCycleForecaster:
         running = RecentHistoricProfile(
             period, data.calendar.n_categories, self.k, self.profile, max(super_cycle, 1)
         )
+        self.covariates_ = () if X is None else covariate_names(X)
+        self.effect_: Effect | None = None
+        if X is not None:
+            data = self._take_off(X, panel, data, running, split)
         settings = choose_settings(
             self, panel.step, split, whole, running, super_cycle, data.n_series
         )
@@ -182,11 +183,31 @@ class ReCycleForecaster:
         self.model_: CyclicModel = fit_model(
             data, settings, *spans, team=comm or ALONE, callbacks=callbacks
         )
-        self.panel_ = panel
+        self.panel_, self.y_, self.X_ = panel, y, X
+        self.step_, self.tz_ = panel.step, panel.tz
+        self.end_ = panel.times[-1] if split else panel.times[0]
         return self
 
-    def _read(self, y: Any) -> Panel:
-        return read_panel(y, freq=self.freq, tz=self.tz, duplicates=self.duplicates)
+    def _take_off(
+        self, x: Any, panel: Panel, data: CyclicData, profile: RecentHistoricProfile, split: int
+    ) -> CyclicData:
+        """The data without what covariates add to them, which is fitted here."""
+        horizon = len(data.calendar.day) - data.n_steps
+        none = np.zeros(0, dtype=np.int64)
+        aligned = align_covariates(x, panel, self.covariates_, horizon, none)
+        windows = Windows(data, profile)
+        phase = data.calendar.phase
+        held_out = split or round(0.85 * data.n_steps)
+        self.effect_ = fit_effect(data.values, aligned, windows.cells, phase, profile, held_out)
+        return cyclic_data(
+            panel, self.grid_, self.scaler_, self.k, horizon, 0, self._effects(aligned, data)
+        )
+
+    def _effects(self, aligned: Array, data: CyclicData) -> Array:
+        """What covariates add to each series at each step: ``(S, T + horizon)``."""
+        assert self.effect_ is not None
+        slots = (np.arange(aligned.shape[1]) + data.calendar.phase) % data.calendar.period
+        return np.stack([self.effect_.of(x, slots, n) for n, x in enumerate(aligned)])
 
     def _split(self, panel: Panel, period: int) -> int:
         """The first step of validation; 0 without a head."""
@@ -208,6 +229,7 @@ class ReCycleForecaster:
         horizon: int | str | None = None,
         *,
         history: Any = None,
+        X: Any = None,
         head: str | None = None,
         quantiles: Sequence[float] | None = None,
         components: bool = False,
@@ -220,41 +242,30 @@ class ReCycleForecaster:
             At most that of the model.
         history : like `y` of `fit`, optional
             What lies before the forecast; default: the data of `fit`.
+        X : like `X` of `fit`, optional
+            Covariates of the horizon, and with `history` also of the history. "profile": they go
+            on as before.
         head : str, optional
             "last", "naive", "seasonal", "profile", "ridge" or "net": this candidate alone.
         quantiles : sequence of float, optional
             Columns with the suffix ``_q0.1`` and so on.
         components : bool
-            Further columns: each candidate, and the source of the forecast.
+            Further columns: each candidate, what covariates add, and the source of the forecast.
 
         Returns
         -------
         In the shape of the input.
         """
         self._check_fitted()
-        if history is None and not hasattr(self, "panel_"):
-            raise ValueError("A model from a file has no data: give history")
-        panel = self.panel_ if history is None else self._read(history)
-        steps = self.horizon_
-        if horizon is not None:
-            steps = to_steps(horizon, self.cycle_ or 1, panel.step, "horizon")
-            if steps > self.horizon_:
-                raise ValueError(f"The model forecasts {self.horizon_} steps, not {steps}")
-        stamps, places = panel.future(steps)
-        levels = check_quantiles(quantiles or ())
-        found = [
-            self._one(windows, series, scaler, head, levels)
-            for windows, series, scaler in self._windows(panel)
-        ]
-        names = list(self.model_.names) if components else []
-        keys = ["", *(f"_q{level:g}" for level in levels), *(f"_{name}" for name in names)]
-        tables = [np.stack(rows, axis=1) for rows in zip(*(f[0] for f in found), strict=True)]
-        tables = tables[: len(keys)]
-        columns = {key: table[places - 1] for key, table in zip(keys, tables, strict=True)}
-        if components:
-            source = np.array([f[1] for f in found], dtype=object)
-            columns["_source"] = np.tile(source, (len(stamps), 1))
-        return panel.shaped(stamps, columns)
+        return forecast(
+            self,
+            history,
+            X,
+            horizon,
+            head=head,
+            levels=check_quantiles(quantiles or ()),
+            components=components,
+        )
 
     def predict_interval(
         self, horizon: int | str | None = None, *, level: Sequence[float] = (80, 95), **options: Any
@@ -263,62 +274,73 @@ class ReCycleForecaster:
         tails = sorted({round(half, 10) for x in level for half in (0.5 - x / 200, 0.5 + x / 200)})
         return self.predict(horizon, quantiles=tails, **options)
 
-    def _one(
-        self, windows: Windows, series: int, scaler: Any, head: str | None, levels: Sequence[float]
-    ) -> tuple[list[Array], str]:
-        """Forecast, quantiles and candidates of one series, in its own units; and the source."""
-        model = self.model_
-        origin = np.array([windows.data.n_steps])
-        forecast = model.predict(windows, series, origin, head)
-        rows = [forecast.point[0]]
-        if levels:
-            if model.conformal is None:
-                raise ValueError("Quantiles need a validation part: fit with another head")
-            bands = model.conformal.quantiles(forecast.point, forecast.scale, levels)
-            rows += list(bands[:, 0])
-        rows += list(forecast.candidates[:, 0])
-        where = np.full(len(rows), series)
-        return list(scaler.inverse(np.stack(rows).astype(float), where)), str(forecast.source[0])
+    def make_future_frame(
+        self, horizon: int | str | None = None, *, history: Any = None
+    ) -> pd.DataFrame:
+        """A table for the covariates of the horizon: stamps, and columns to be filled."""
+        self._check_fitted()
+        return future_frame(self, history, horizon)
 
-    def _windows(self, panel: Panel) -> list[tuple[Windows, int, Any]]:
-        """Windows of each series of a panel; series that were trained on keep their place."""
-        unseen = [name for name in panel.names if name not in self.names_]
-        names = (*self.names_, *unseen)
-        values = np.full((len(panel.times), len(names)), np.nan)
-        for column, name in enumerate(panel.names):
-            values[:, names.index(name)] = panel.values[:, column]
-        scaler = self.scaler_
-        if unseen:
-            new = fit_scaler(values[:, len(self.names_) :], self.scaler)
-            scaler = replace(
-                scaler,
-                centre=np.concatenate([scaler.centre, new.centre]),
-                scale=np.concatenate([scaler.scale, new.scale]),
-            )
-        whole = replace(panel, values=values, names=names)
-        settings = self.model_.settings
-        pad = max(0, self.model_.lookback - len(panel.times))
-        data = cyclic_data(whole, self.grid_, scaler, self.k, settings.horizon, pad)
-        windows = Windows(data, settings.profile)
-        return [(windows, names.index(name), scaler) for name in panel.names]
+    def predict_samples(
+        self, n: int = 200, horizon: int | str | None = None, *, history: Any = None, X: Any = None
+    ) -> Array:
+        """Futures that might come: ``(S, n, steps)``; see `recycle.forecasting.sample_paths`."""
+        self._check_fitted()
+        return sample_paths(self, n, history, X, horizon)
 
-    # ------------------------------------------------------------ looking inside
+    # ------------------------------------------------------------ going on, looking back and inside
+
+    def update(self, y: Any, X: Any = None, *, refit: str = "none") -> Self:
+        """Take in new rows; see `recycle.evaluation.update`."""
+        from recycle.evaluation import update
+
+        self._check_fitted()
+        update(self, y, X, refit)
+        return self
+
+    def backtest(self, y: Any, X: Any = None, **options: Any) -> Backtest:
+        """Forecasts from many origins, and what came; see `recycle.evaluation.backtest`."""
+        from recycle.evaluation import backtest
+
+        self._check_fitted()
+        return backtest(self, y, X, **options)
+
+    def score(self, y: Any, X: Any = None, *, metric: str = "mae", **options: Any) -> float:
+        """An error of the backtest, by its name in `recycle.metrics.METRICS`."""
+        return self.backtest(y, X, **options).score(metric)
+
+    def cross_validate(self, y: Any, X: Any = None, **options: Any) -> pd.DataFrame:
+        """Errors of fits on growing parts of the data; see `recycle.evaluation.cross_validate`."""
+        from recycle.evaluation import cross_validate
+
+        return cross_validate(self, y, X, **options)
 
     def gate_report(self) -> pd.DataFrame:
         """Weight and held-out loss of each candidate, for each block of the horizon."""
+        from recycle.inspection import gate_report
+
         self._check_fitted()
-        gate = self.model_.gate
-        if gate is None:
-            return pd.DataFrame({"candidate": ["profile"], "weight": [1.0]})
-        blocks = len(gate.blocks)
-        return pd.DataFrame(
-            {
-                "until_step": np.repeat(gate.blocks, len(gate.names)),
-                "candidate": list(gate.names) * blocks,
-                "weight": gate.weights.mean(axis=0).ravel(),
-                "mse": gate.losses.ravel(),
-            }
-        )
+        return gate_report(self)
+
+    def profile_table(self, history: Any = None, *, X: Any = None) -> pd.DataFrame:
+        """The profile at the end of the data: a row a slot, a column a series and kind of day."""
+        from recycle.inspection import profile_table
+
+        self._check_fitted()
+        return profile_table(self, history, X)
+
+    def explain(self, when: Any, *, history: Any = None, X: Any = None) -> pd.DataFrame:
+        """Where the forecast of a time comes from; see `recycle.inspection.explain`."""
+        from recycle.inspection import explain
+
+        self._check_fitted()
+        return explain(self, when, history, X)
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the forecast of the first series; see `recycle.plots.plot_model`."""
+        from recycle.plots import plot_model
+
+        return plot_model(self, **options)
 
     @property
     def history_(self) -> pd.DataFrame:
@@ -327,42 +349,7 @@ class ReCycleForecaster:
         network = self.model_.network
         return pd.DataFrame(list(network.history) if network else [])
 
-    def backtest(
-        self, y: Any, *, step: int | str = "1c", head: str | None = None
-    ) -> tuple[Array, Array]:
-        """Forecasts from many origins, and what came.
-
-        Parameters
-        ----------
-        y : like `y` of `fit`
-        step : int or str
-            Between origins.
-        head : str, optional
-
-        Returns
-        -------
-        truth, forecast : (S, n, horizon)
-            In the series' own units.
-        """
-        self._check_fitted()
-        panel = self._read(y)
-        period = self.cycle_ or 1
-        stride = to_steps(step, period, panel.step, "step")
-        first, end = self.model_.lookback, len(panel.times) - self.model_.settings.horizon
-        if end < first:
-            raise NotEnoughDataError(
-                f"A backtest needs {first + self.model_.settings.horizon} steps, "
-                f"there are {len(panel.times)}"
-            )
-        origins = np.arange(first, end + 1, stride)
-        truths, forecasts = [], []
-        for windows, series, scaler in self._windows(panel):
-            where = np.full(len(origins), series)
-            point = self.model_.predict(windows, series, origins, head).point
-            truth = windows.target(series, origins, self.model_.settings.horizon)
-            truths.append(scaler.inverse(truth, where)[:, : self.horizon_])
-            forecasts.append(scaler.inverse(point, where)[:, : self.horizon_])
-        return np.stack(truths), np.stack(forecasts)
+    # ------------------------------------------------------------ files
 
     def save(self, path: str | Path) -> None:
         """Write the model to a file, without the data; see `recycle.storage`."""
@@ -377,6 +364,13 @@ class ReCycleForecaster:
         from recycle.storage import load
 
         return load(Path(path))
+
+    def export(self, path: str | Path, **options: Any) -> Path:
+        """Write a graph that runs without this package; see `recycle.export.export`."""
+        from recycle.export import export
+
+        self._check_fitted()
+        return export(self, Path(path), **options)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "model_"):

@@ -9,7 +9,10 @@ import numpy as np
 
 from recycle.windows import Array
 
-__all__ = ["Conformal", "check_quantiles", "fit_conformal"]
+__all__ = ["Conformal", "check_quantiles", "fit_conformal", "tracked_offsets"]
+
+#: Share of the spread by which offsets move in a cycle of misses.
+RATE = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,49 @@ class Conformal:
                     found[row, column] = np.median(scores)
         return found
 
-    def quantiles(self, forecast: Array, scale: Array, levels: Sequence[float]) -> Array:
-        """Quantiles around forecasts: ``(n, H), (n,) -> (n_levels, n, H)``, in order."""
-        offsets = np.repeat(self.offsets(levels), self.period, axis=1)[:, : forecast.shape[1]]
-        found = forecast + offsets[:, None, :] * scale[:, None]
-        return np.asarray(np.sort(found, axis=0))
+    def spread(self) -> Array:
+        """Distance of the outer tenths of each cycle's scores: ``(n_cycles,)``."""
+        low, high = self.offsets([0.1, 0.9])
+        return np.asarray(high - low)
+
+
+def tracked_offsets(
+    scores: Array, conformal: Conformal, levels: Sequence[float], until: Array, memory: int
+) -> Array:
+    """Offsets of quantiles after the errors of the last cycles were seen.
+
+    Each cycle of the horizon goes its own way: an offset rises by a share of the spread where
+    truths lay above it more often than they should, and falls where less often. What is known when
+    is respected: the third cycle of a forecast is known three cycles later.
+
+    Parameters
+    ----------
+    scores : (m, n_cycles, period)
+        (truth - forecast) / scale of forecasts made one cycle after the other, NaN where unknown.
+    conformal : Conformal
+        Where the offsets start.
+    levels : sequence of float
+    until : (n,) int
+        Forecasts of the chain that were made before each of n origins.
+    memory : int
+        Cycles that are looked back.
+
+    Returns
+    -------
+    (n_levels, n, n_cycles)
+    """
+    wanted = np.asarray(levels)[:, None, None]
+    offsets = np.repeat(conformal.offsets(levels)[:, None], len(until), axis=1)
+    step = RATE * conformal.spread()
+    cycles = np.arange(scores.shape[1])
+    for back in range(memory, 0, -1):
+        made = until[:, None] - back - cycles  # the forecast whose cycle is known since then
+        seen = scores[np.clip(made, 0, len(scores) - 1), cycles]
+        known = np.isfinite(seen)
+        count = known.sum(axis=-1)
+        below = (known & (seen <= offsets[..., None])).sum(axis=-1) / np.maximum(count, 1)
+        offsets += np.where((made >= 0) & (count > 0), step * (wanted - below), 0.0)
+    return np.asarray(offsets)
 
 
 def fit_conformal(errors: Array, scale: Array, period: int, keep: int = 20_000) -> Conformal:

@@ -199,7 +199,7 @@ class CyclicModel:
         origins = np.asarray(origins)
         found = self.candidates(windows, series, origins)
         names = self.names
-        weights = self._weights(series, head)
+        weights = self.weights(series, head)
         source = np.full(len(origins), "model" if self.gate else "profile", dtype=object)
         point = blend(weights, found)
         safe = found[names.index("profile")]
@@ -224,7 +224,8 @@ class CyclicModel:
         found = np.abs(difference).mean(axis=1)
         return np.asarray(np.maximum(found, 1e-6))
 
-    def _weights(self, series: int, head: str | None) -> Array:
+    def weights(self, series: int, head: str | None = None) -> Array:
+        """The weight of each candidate at each step: ``(K, H)``."""
         names, horizon = self.names, self.settings.horizon
         alone = head or ("profile" if self.gate is None else None)
         if alone is not None:

@@ -51,6 +51,10 @@ class Panel:
     naive_utc: bool = False
     index_names: tuple[Any, ...] = (None,)
 
+    def wall(self, index: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """Local wall-clock time of stamps, as `times` has it."""
+        return _wall(index, self.tz).as_unit("ns")
+
     def future(self, steps: int) -> tuple[pd.DatetimeIndex, Array]:
         """Stamps after the last one, and their place on the grid after it.
 
@@ -256,10 +260,7 @@ def _regular(
                 name, int(differing.sum()), first, duplicates,
             )  # fmt: skip
         series = series.groupby(level=0).agg("mean" if duplicates == "mean" else duplicates)
-    index = series.index
-    if zone is not None:
-        index = (index.tz_localize("UTC") if index.tz is None else index).tz_convert(zone)
-        index = index.tz_localize(None)
+    index = _wall(series.index, zone)
     offset = (index - index[0]) % step
     if (offset != pd.Timedelta(0)).any():
         wrong = series.index[np.flatnonzero(offset != pd.Timedelta(0))[0]]
@@ -269,3 +270,10 @@ def _regular(
         )
     series = pd.Series(series.to_numpy(), index=index.as_unit("ns"), name=name)
     return series.groupby(level=0).mean()  # the doubled hour in autumn
+
+
+def _wall(index: pd.DatetimeIndex, zone: Any) -> pd.DatetimeIndex:
+    if zone is None:
+        return index
+    index = (index.tz_localize("UTC") if index.tz is None else index).tz_convert(zone)
+    return index.tz_localize(None)

@@ -12,13 +12,13 @@ import pandas as pd
 
 from recycle.calendars import FEATURES, PAPER_FEATURES, Calendar
 from recycle.cyclic import CyclicData, StepCalendar, fill_gaps
-from recycle.detection import detect_cycle
+from recycle.detection import CycleInfo, detect_cycle
 from recycle.panels import Panel
 from recycle.profiles import RecentHistoricProfile
 from recycle.scaling import Scaler
 from recycle.windows import Array
 
-__all__ = ["Grid", "choose_cycle", "cyclic_data"]
+__all__ = ["Grid", "choose_cycle", "cyclic_data", "detect_cycles"]
 
 logger = logging.getLogger(__name__)
 DAY = pd.Timedelta(days=1)
@@ -81,10 +81,7 @@ def choose_cycle(panel: Panel, cycle: int | str | None) -> tuple[int | None, int
         if isinstance(cycle, bool) or not isinstance(cycle, int | np.integer) or cycle < 2:
             raise ValueError(f"cycle must be 'auto', None or at least 2 steps, not {cycle!r}")
         return int(cycle), week if panel.step * int(cycle) == DAY else 1
-    hints = [int(span // panel.step) for span in (DAY, 7 * DAY) if span >= 2 * panel.step]
-    most = max(hints, default=0) * 2 or None
-    some = panel.values.T[:16]
-    found = [detect_cycle(series, hints=hints, max_period=most) for series in some]
+    found = detect_cycles(panel, 16)
     votes = [info.primary for info in found if info.primary is not None]
     if 2 * len(votes) < len(found) or not votes:
         logger.info("No cycle was found; forecasts start from the last value")
@@ -96,8 +93,23 @@ def choose_cycle(panel: Panel, cycle: int | str | None) -> tuple[int | None, int
     return primary, week if panel.step * primary == DAY else chosen
 
 
+def detect_cycles(panel: Panel, most: int | None = None) -> list[CycleInfo]:
+    """The cycle of each series, or of the first ones; days and weeks are preferred."""
+    hints = [int(span // panel.step) for span in (DAY, 7 * DAY) if span >= 2 * panel.step]
+    longest = max(hints, default=0) * 2 or None
+    return [
+        detect_cycle(series, hints=hints, max_period=longest) for series in panel.values.T[:most]
+    ]
+
+
 def cyclic_data(
-    panel: Panel, grid: Grid, scaler: Scaler, k: int, horizon: int, pad: int
+    panel: Panel,
+    grid: Grid,
+    scaler: Scaler,
+    k: int,
+    horizon: int,
+    pad: int,
+    effects: Array | None = None,
 ) -> CyclicData:
     """Scale, fill gaps, and look up the calendar until `horizon` after the last step.
 
@@ -111,9 +123,13 @@ def cyclic_data(
     horizon : int
     pad : int
         Missing steps to put before the first.
+    effects : (S, pad + T + horizon), optional
+        What is taken off the scaled values: what covariates add to them.
     """
     values = scaler.transform(panel.values).T
     values = np.concatenate([np.full((len(values), pad), np.nan), values], axis=1)
+    if effects is not None:
+        values = values - effects[:, : values.shape[1]]
     start = panel.times[0] - pad * panel.step
     times = pd.date_range(start, periods=values.shape[1] + horizon, freq=panel.step)
     calendar = grid.calendar(times, panel.step, panel.names)

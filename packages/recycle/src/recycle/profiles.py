@@ -107,6 +107,20 @@ class RecentHistoricProfile:
             self._fill(table, values, known, here % self.period, origins)
         return table
 
+    def before(self, values: Array, cells: Array) -> Array:
+        """The profile of each step as it was known just before it: ``(T,) -> (T,)``.
+
+        NaN where the step's category had no member yet.
+        """
+        found = np.full(len(values), 0.0 if self.kind == "none" else np.nan)
+        known = np.isfinite(values)
+        for cell in range(self.rows * self.period if self.kind != "none" else 0):
+            here = cells == cell
+            members = values[here & known]
+            count = np.cumsum(known[here]) - known[here]  # members before each step
+            found[here] = self._statistic(members)[count]
+        return found
+
     def at(self, table: Array, cells: Array, origins: Array, start: int, stop: int) -> Array:
         """The profile of the steps from ``origin + start`` to ``origin + stop``.
 

@@ -63,14 +63,6 @@ class CycleRidge:
             return np.asarray(x @ self.weights)
         return np.asarray((x - self.beta * h) @ self.weights + self.beta * f)
 
-    def truncated(self, rank: int) -> CycleRidge:
-        """The same with weights of a lower rank, for tiny exports; levels still pass through."""
-        mean = np.full((self.lookback, 1), 1 / self.lookback)
-        rest = self.weights - mean
-        u, s, vt = np.linalg.svd(rest - rest.mean(axis=0), full_matrices=False)
-        weights = (u[:, :rank] * s[:rank]) @ vt[:rank] + mean
-        return replace(self, weights=weights.astype(np.float32))
-
 
 def forecast_weights(moments: Moments, lookback: int, lambdas: Sequence[float]) -> list[Array]:
     """Ridge solutions V for each penalty, with histories centred by their means.

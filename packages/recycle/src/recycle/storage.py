@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recycle._version import __version__
+from recycle.effects import Effect
 from recycle.errors import ModelFileError
 from recycle.forecaster import ReCycleForecaster
 from recycle.gate import Gate
@@ -52,6 +53,10 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         "horizon": forecaster.horizon_,
         "anchor": str(forecaster.grid_.anchor),
         "logarithm": scaler.logarithm,
+        "step": forecaster.step_.isoformat(),
+        "tz": None if forecaster.tz_ is None else str(forecaster.tz_),
+        "end": str(forecaster.end_),
+        "covariates": list(forecaster.covariates_),
         "settings": asdict(model.settings),
         "typical": list(model.typical),
         "ridges": [],
@@ -68,18 +73,28 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         described["conformal"] = len(model.conformal.scores)
         arrays |= {f"conformal.{n}": part for n, part in enumerate(model.conformal.scores)}
     if model.network is not None:
-        module = model.network.module
-        described["network"] = {
-            "config": asdict(module.config),
-            "shape": [module.period, module.n_history, module.n_future, module.n_features],
-            "history": list(model.network.history),
-        }
-        arrays |= {f"net.{key}": w.numpy() for key, w in module.state_dict().items()}
+        described["network"] = _described(model.network)
+        weights = model.network.module.state_dict()
+        arrays |= {f"net.{key}": w.numpy() for key, w in weights.items()}
+    if forecaster.effect_ is not None:
+        effect = forecaster.effect_
+        described["effect"] = {"period": effect.period, "blocks": effect.blocks}
+        for name in ("centre", "scale", "knots", "weights"):
+            arrays[f"effect.{name}"] = getattr(effect, name)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.json", json.dumps(described, indent=1, default=_plain))
         archive.writestr("arrays.npz", buffer.getvalue())
+
+
+def _described(network: Any) -> dict[str, Any]:
+    module = network.module
+    return {
+        "config": asdict(module.config),
+        "shape": [module.period, module.n_history, module.n_future, module.n_features],
+        "history": list(network.history),
+    }
 
 
 def load(path: Path) -> ReCycleForecaster:
@@ -111,6 +126,12 @@ def load(path: Path) -> ReCycleForecaster:
     forecaster.names_ = tuple(described["names"])
     forecaster.scaler_ = Scaler(arrays["centre"], arrays["scale"], described["logarithm"])
     forecaster.model_ = _model(described, arrays)
+    forecaster.step_ = pd.Timedelta(described["step"])
+    forecaster.tz_, forecaster.end_ = described["tz"], pd.Timestamp(described["end"])
+    forecaster.covariates_, forecaster.effect_ = tuple(described["covariates"]), None
+    if "effect" in described:
+        parts = {n: arrays[f"effect.{n}"] for n in ("centre", "scale", "knots", "weights")}
+        forecaster.effect_ = Effect(**parts, **described["effect"])
     forecaster.grid_ = Grid(
         forecaster.model_.settings.period,
         pd.Timestamp(described["anchor"]),

@@ -1,0 +1,195 @@
+"""Forecasts of a fitted forecaster, series by series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recycle.covariates import future_covariates
+from recycle.cyclic import Windows
+from recycle.durations import to_steps
+from recycle.errors import NotEnoughDataError
+from recycle.model import CyclicModel
+from recycle.panels import Panel, read_panel
+from recycle.preparation import cyclic_data
+from recycle.scaling import fit_scaler
+from recycle.views import View
+from recycle.windows import Array
+
+if TYPE_CHECKING:
+    from recycle.forecaster import ReCycleForecaster
+
+__all__ = ["forecast", "future_frame", "read", "sample_paths", "start", "views"]
+
+
+def read(forecaster: ReCycleForecaster, y: Any) -> Panel:
+    """Series, as the parameters say."""
+    return read_panel(y, freq=forecaster.freq, tz=forecaster.tz, duplicates=forecaster.duplicates)
+
+
+def start(
+    forecaster: ReCycleForecaster, history: Any, horizon: int | str | None
+) -> tuple[Panel, int]:
+    """What a forecast continues, and its length in steps."""
+    if history is None and not hasattr(forecaster, "panel_"):
+        raise ValueError("A model from a file has no data: give history")
+    panel = forecaster.panel_ if history is None else read(forecaster, history)
+    if horizon is None:
+        return panel, forecaster.horizon_
+    steps = to_steps(horizon, forecaster.cycle_ or 1, panel.step, "horizon")
+    if steps > forecaster.horizon_:
+        raise ValueError(f"The model forecasts {forecaster.horizon_} steps, not {steps}")
+    return panel, steps
+
+
+def forecast(
+    forecaster: ReCycleForecaster,
+    history: Any,
+    x: Any,
+    horizon: int | str | None,
+    *,
+    head: str | None,
+    levels: Sequence[float],
+    components: bool,
+) -> Any:
+    """Forecast what follows the history, in its shape, with the columns of `predict`."""
+    panel, steps = start(forecaster, history, horizon)
+    stamps, places = panel.future(steps)
+    found = [
+        _columns(forecaster.model_, view, head, levels, components)
+        for view in views(forecaster, panel, x, history is None, places)
+    ]
+    tables = {
+        key: np.stack([rows[key] for rows, _ in found], axis=1)[places - 1] for key in found[0][0]
+    }
+    if components:
+        source = np.array([source for _, source in found], dtype=object)
+        tables["_source"] = np.tile(source, (len(stamps), 1))
+    return panel.shaped(stamps, tables)
+
+
+def sample_paths(
+    forecaster: ReCycleForecaster, n: int, history: Any, x: Any, horizon: int | str | None
+) -> Array:
+    """Futures that might come: the forecast plus whole errors of past forecasts.
+
+    Errors of one origin stay together, so that sums over the horizon spread as they should, and
+    are scaled by the recent errors of the profile (a block bootstrap of residuals).
+
+    Returns
+    -------
+    (S, n, steps)
+    """
+    panel, steps = start(forecaster, history, horizon)
+    _, places = panel.future(steps)
+    random = np.random.default_rng(forecaster.seed)
+    model = forecaster.model_
+    paths = []
+    for view in views(forecaster, panel, x, history is None, places):
+        origin = np.array([view.windows.data.n_steps])
+        point = model.predict(view.windows, view.series, origin)
+        scores = view.past_scores(model, int(origin[0]))
+        if len(scores) == 0:
+            raise NotEnoughDataError(
+                "Samples need a history that is longer than lookback and horizon together: "
+                f"{model.lookback + 2 * model.settings.horizon} steps"
+            )
+        drawn = scores[random.integers(len(scores), size=n)]
+        scaled = point.point + drawn * point.scale[0]
+        paths.append(view.own_units(scaled, np.repeat(origin, n))[:, places - 1])
+    return np.stack(paths)
+
+
+def future_frame(
+    forecaster: ReCycleForecaster, history: Any, horizon: int | str | None
+) -> pd.DataFrame:
+    """Stamps of the horizon, in the shape of the history, with an empty column a covariate."""
+    panel, steps = start(forecaster, history, horizon)
+    stamps, _ = panel.future(steps)
+    columns = list(forecaster.covariates_)
+    if panel.kind not in {"long", "multi"}:
+        return pd.DataFrame(np.nan, index=stamps, columns=columns)
+    series, index = np.repeat(np.array(panel.names, dtype=object), steps), stamps
+    for _ in panel.names[1:]:
+        index = index.append(stamps)
+    keys = pd.MultiIndex.from_arrays([series, index], names=panel.index_names[:2])
+    frame = pd.DataFrame(np.nan, index=keys, columns=columns)
+    return frame.reset_index() if panel.kind == "long" else frame
+
+
+def _columns(
+    model: CyclicModel, view: View, head: str | None, levels: Sequence[float], components: bool
+) -> tuple[dict[str, Array], str]:
+    """Columns of one series, in its own units, and the source of the forecast."""
+    origin = np.array([view.windows.data.n_steps])
+    forecast = model.predict(view.windows, view.series, origin, head)
+    rows = {"": view.own_units(forecast.point, origin)[0]}
+    if levels:
+        bands = view.quantiles(model, origin, forecast, levels)
+        whole = view.own_units(bands, origin)[:, 0]
+        rows |= {f"_q{level:g}": band for level, band in zip(levels, whole, strict=True)}
+    if components:
+        whole = view.own_units(forecast.candidates, origin)[:, 0]
+        rows |= {f"_{name}": row for name, row in zip(model.names, whole, strict=True)}
+        if view.effect.any():
+            base = view.scaler.inverse(forecast.point, np.array([view.series]))[0]
+            rows["_covariates"] = rows[""] - base
+    return rows, str(forecast.source[0])
+
+
+def views(
+    forecaster: ReCycleForecaster, panel: Panel, x: Any, goes_on: bool, needed: Array
+) -> list[View]:
+    """Each series of a panel; those that were trained on keep their place.
+
+    Parameters
+    ----------
+    forecaster : ReCycleForecaster
+        Fitted.
+    panel : Panel
+        What lies before the forecasts.
+    x : like `X` of `fit`, or "profile", or None
+    goes_on : bool
+        Whether the panel is the one of the fit, whose covariates are then known.
+    needed : (m,) int
+        Steps after the panel where covariates must be known.
+    """
+    unseen = [name for name in panel.names if name not in forecaster.names_]
+    names = (*forecaster.names_, *unseen)
+    values = np.full((len(panel.times), len(names)), np.nan)
+    for column, name in enumerate(panel.names):
+        values[:, names.index(name)] = panel.values[:, column]
+    scaler = forecaster.scaler_
+    if unseen:
+        new = fit_scaler(values[:, len(forecaster.names_) :], forecaster.scaler)
+        scaler = replace(
+            scaler,
+            centre=np.concatenate([scaler.centre, new.centre]),
+            scale=np.concatenate([scaler.scale, new.scale]),
+        )
+    whole = replace(panel, values=values, names=names)
+    settings = forecaster.model_.settings
+    pad = max(0, forecaster.model_.lookback - len(panel.times))
+    data = cyclic_data(whole, forecaster.grid_, scaler, forecaster.k, settings.horizon, pad)
+    effects = np.zeros((len(names), pad + len(panel.times) + settings.horizon))
+    if forecaster.effect_ is not None:
+        table = future_covariates(
+            x, forecaster.X_ if goes_on else None, panel, forecaster.covariates_, data, needed
+        )
+        places = [names.index(name) for name in panel.names]
+        slots = (np.arange(effects.shape[1]) + data.calendar.phase)[pad:] % settings.period
+        for place, one in zip(places, table, strict=True):
+            effects[place, pad:] = forecaster.effect_.of(one, slots, place)
+        data = cyclic_data(
+            whole, forecaster.grid_, scaler, forecaster.k, settings.horizon, pad, effects
+        )
+    windows = Windows(data, settings.profile)
+    unseen_from = pad + int((forecaster.end_ - panel.times[0]) // panel.step) + 1
+    return [
+        View(windows, place, scaler, effects[place], max(unseen_from, 0))
+        for place in map(names.index, panel.names)
+    ]

@@ -1,0 +1,305 @@
+"""A fitted model as one torch module, from histories in their own units to forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recycle.effects import Effect
+from recycle.model import CyclicModel
+from recycle.network import ReCycleNet
+from recycle.profiles import RecentHistoricProfile
+from recycle.ridge import CycleRidge
+from recycle.scaling import Scaler
+from recycle.windows import Array
+
+__all__ = ["ForecastGraph"]
+
+
+class ForecastGraph(nn.Module):
+    """Forecasts of one series.
+
+    The profile is that of the window; it is the model's own if the window holds the last k days of
+    each kind, for which it is two weeks longer than k weeks. Gaps take the profile's value.
+
+    Parameters
+    ----------
+    model : CyclicModel
+    series : int
+    scaler : Scaler
+    effect : Effect or None
+        Of covariates.
+    horizon : int
+    levels : sequence of float
+        Of quantiles.
+    half : bool
+        Whether the ridge's weights are rounded to half precision.
+    """
+
+    def __init__(
+        self,
+        model: CyclicModel,
+        series: int,
+        scaler: Scaler,
+        effect: Effect | None,
+        horizon: int,
+        levels: Sequence[float],
+        half: bool,
+    ) -> None:
+        super().__init__()
+        settings, period = model.settings, model.settings.period
+        profile = settings.profile
+        self.horizon, self.whole, self.period = horizon, settings.horizon, period
+        weeks = (_memory(profile) + 2) * max(settings.super_cycle, 1) * period
+        self.lookback = model.lookback
+        self.window = -(-max(model.lookback, weeks) // period) * period
+        self.profile = _Profile(profile)
+        self.centre, self.spread = float(scaler.centre[series]), float(scaler.scale[series])
+        self.logarithm = scaler.logarithm
+        self.effect = None if effect is None else _Effect(effect, series)
+        self.names = model.names
+        weights = model.weights(series)[:, :horizon]
+        self.used = [name for name, row in zip(model.names, weights, strict=True) if row.any()]
+        for name in self.used:
+            row = weights[model.names.index(name)]
+            self.register_buffer(f"weight_{name}", _tensor(row))
+        self.super_period = settings.super_cycle * period
+        own = model.ridge_of(series)
+        self.ridge = _Ridge(own, half) if "ridge" in self.used and own is not None else None
+        self.network: ReCycleNet | None = None
+        self.base: _Ridge | None = None
+        self.n_history = self.n_future = self.n_features = 0
+        if "net" in self.used and model.network is not None:
+            net = model.network.module.float()
+            self.network, self.centred = net, net.config.kind != "paper"
+            self.n_history, self.n_future = net.n_history, net.n_future
+            self.n_features = net.n_features
+            shared = own is model.pooled and self.ridge is not None
+            if model.pooled is not None:
+                self.base = self.ridge if shared else _Ridge(model.pooled, half)
+        self.max_missing, (middle, deviation) = settings.max_missing, model.typical
+        self.largest = middle + settings.ood_sigma * deviation if model.gate else float("inf")
+        self.levels = tuple(levels)
+        if levels:
+            if model.conformal is None:
+                raise ValueError("The model has no held-out errors for quantiles")
+            offsets = np.repeat(model.conformal.offsets(levels), period, axis=1)[:, :horizon]
+            self.register_buffer("offsets", _tensor(offsets))
+        self.eval()
+
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """Names of the inputs and their shapes without the batch."""
+        found: dict[str, tuple[int, ...]] = {
+            "history": (self.window,),
+            "kind_history": (self.window,),
+            "kind_future": (self.whole,),
+        }
+        if self.network is not None and self.n_features:
+            found["calendar_history"] = (self.n_history, self.n_features)
+            found["calendar_future"] = (self.n_future, self.n_features)
+        if self.effect is not None:
+            count = self.effect.count
+            found["x_history"], found["x_future"] = (self.window, count), (self.whole, count)
+            found["slot"] = ()
+        return found
+
+    def example(self, batch: int = 2) -> tuple[Tensor, ...]:
+        """Inputs of the right shapes and types."""
+        generator = torch.Generator().manual_seed(0)
+        return tuple(
+            torch.zeros(batch, *shape, dtype=torch.int64)
+            if name.startswith("kind") or name == "slot"
+            else torch.rand(batch, *shape, generator=generator)
+            for name, shape in self.inputs().items()
+        )
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Forecast.
+
+        Parameters
+        ----------
+        *inputs : as `inputs` names them, each with a batch n in front
+            ``history``: in own units, NaN where missing; ``kind_*``: rows of the profile for each
+            step; ``calendar_*``: of each cycle; ``x_*``: covariates; ``slot``: place of the first
+            step in its cycle.
+
+        Returns
+        -------
+        (n, horizon), and (n, n_levels, horizon) if there are levels
+        """
+        named = dict(zip(self.inputs(), inputs, strict=True))
+        x = named["history"]
+        missing = torch.isnan(x)
+        if self.logarithm:
+            x = torch.log1p(torch.clamp(x, min=0.0))
+        x = (x - self.centre) / self.spread
+        added: Tensor | float = 0.0
+        if self.effect is not None:
+            slot = named["slot"]
+            x = x - self.effect(named["x_history"], slot)
+            added = self.effect(named["x_future"], slot)[:, : self.horizon]
+        h, f = self.profile(x, missing, named["kind_history"], named["kind_future"])
+        x = torch.where(missing, h, x)
+        found = self._candidates(x, h, f, named)
+        parts = [found[name] * getattr(self, f"weight_{name}") for name in self.used]
+        point = torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]
+        f = f[:, : self.horizon]
+        point = torch.where(self._strange(x, missing, point), f, point)
+        length = min(7 * self.period, max(self.lookback, 1))
+        scale = (x[:, -length:] - h[:, -length:]).abs().mean(dim=1, keepdim=True).clamp(min=1e-6)
+        forecast = self._own_units(point + added)
+        if not self.levels:
+            return forecast
+        bands = point[:, None] + self.offsets * scale[:, :, None]
+        if isinstance(added, Tensor):
+            bands = bands + added[:, None]
+        return forecast, self._own_units(bands)
+
+    def _candidates(
+        self, x: Tensor, h: Tensor, f: Tensor, named: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        steps = self.horizon
+        found = {"profile": f[:, :steps]}
+        if "last" in self.used:
+            found["last"] = x[:, -1:].expand(-1, steps)
+        for name, length in (("naive", self.period), ("seasonal", self.super_period)):
+            if name in self.used:
+                copies = -(-steps // length)
+                found[name] = x[:, -length:].repeat(1, copies)[:, :steps]
+        if self.ridge is not None:
+            found["ridge"] = self.ridge(x, h, f)[:, :steps]
+        if self.network is not None:
+            found["net"] = self._corrected(x, h, f, named)[:, :steps]
+        return found
+
+    def _corrected(self, x: Tensor, h: Tensor, f: Tensor, named: Mapping[str, Tensor]) -> Tensor:
+        assert self.network is not None
+        length = self.n_history * self.period
+        beta = 1.0 if self.base is None else self.base.beta
+        history = x[:, -length:] - beta * h[:, -length:]
+        base = f if self.base is None else self.base(x, h, f)
+        level = history.mean(dim=1, keepdim=True) if self.centred else torch.zeros_like(x[:, :1])
+        e = (history - level).unflatten(1, (self.n_history, self.period))
+        d = (base - level).unflatten(1, (self.n_future, self.period))
+        empty = x.new_zeros(x.shape[0], 1, 0)
+        calendar_e = named.get("calendar_history", empty.expand(-1, self.n_history, -1))
+        calendar_d = named.get("calendar_future", empty.expand(-1, self.n_future, -1))
+        out: Tensor = self.network(e, d, calendar_e, calendar_d).flatten(1) + level
+        return out
+
+    def _strange(self, x: Tensor, missing: Tensor, point: Tensor) -> Tensor:
+        """Where the profile is taken: as in `CyclicModel`."""
+        last = x[:, -self.lookback :]
+        bad = ~torch.isfinite(point).all(dim=1, keepdim=True)
+        if np.isfinite(self.largest):
+            size = torch.log(last.std(dim=1, keepdim=True, correction=0) + 1e-6)
+            gone = missing[:, -self.lookback :].float().mean(dim=1, keepdim=True)
+            bad = bad | (size > self.largest) | (gone > self.max_missing)
+        return bad
+
+    def _own_units(self, scaled: Tensor) -> Tensor:
+        values = scaled * self.spread + self.centre
+        return torch.expm1(values) if self.logarithm else values
+
+
+class _Profile(nn.Module):
+    """The running profile of a window: means over the last k cycles of each kind and slot."""
+
+    def __init__(self, profile: RecentHistoricProfile) -> None:
+        super().__init__()
+        if profile.kind == "median":
+            raise ValueError("The profile 'median' cannot be exported; fit with profile='rhp'")
+        self.kind, self.rows, self.period = profile.kind, profile.rows, profile.period
+        self.k = _memory(profile)
+        self.half_life = profile.k
+
+    def forward(
+        self, x: Tensor, missing: Tensor, kind: Tensor, future: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The profile over the window ``(n, W)`` and over the horizon ``(n, H)``."""
+        shape = (-1, self.period)
+        if self.kind == "none":
+            return torch.zeros_like(x), torch.zeros_like(future, dtype=x.dtype)
+        values = torch.where(missing, 0.0, x).unflatten(1, shape)
+        known = (~missing).unflatten(1, shape)
+        rows = torch.arange(self.rows)[:, None, None]
+        member = (kind.unflatten(1, shape)[:, None] == rows) & known[:, None]  # (n, R, N, P)
+        mean, count = self._mean(values[:, None], member)
+        if self.rows > 1:
+            original, seen = mean, count
+            for step in range(1, self.rows):
+                other = torch.roll(original, step, dims=1)
+                mean = torch.where(count > 0, mean, other)
+                count = count + torch.roll(seen, step, dims=1)
+        level = (values * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+        table = torch.where(count > 0, mean, level[:, None, None]).flatten(1)
+        slots = torch.arange(x.shape[1]) % self.period
+        ahead = torch.arange(future.shape[1]) % self.period
+        return (
+            torch.gather(table, 1, kind * self.period + slots),
+            torch.gather(table, 1, future * self.period + ahead),
+        )
+
+    def _mean(self, values: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:
+        ones = member.to(values.dtype)
+        age = ones.sum(dim=2, keepdim=True) - ones.cumsum(dim=2)
+        weight = ones * (age < self.k)
+        if self.kind == "ewm":
+            weight = weight * torch.exp2(-age / self.half_life)
+        count = weight.sum(dim=2)
+        return (weight * values).sum(dim=2) / torch.where(count > 0, count, 1.0), count
+
+
+class _Ridge(nn.Module):
+    """A ridge; its weights are rounded to half precision if the file is to be small."""
+
+    weights: Tensor
+
+    def __init__(self, ridge: CycleRidge, half: bool) -> None:
+        super().__init__()
+        self.lookback, self.beta = ridge.lookback, ridge.beta
+        weights = _tensor(ridge.weights)
+        self.register_buffer("weights", weights.half().float() if half else weights)
+
+    def forward(self, x: Tensor, h: Tensor, f: Tensor) -> Tensor:
+        x = x[:, -self.lookback :]
+        if self.beta:
+            x = x - self.beta * h[:, -self.lookback :]
+        out: Tensor = x @ self.weights
+        return out + self.beta * f if self.beta else out
+
+
+class _Effect(nn.Module):
+    centre: Tensor
+    scale: Tensor
+    knots: Tensor
+    weights: Tensor
+
+    def __init__(self, effect: Effect, series: int) -> None:
+        super().__init__()
+        self.blocks, self.period, self.count = effect.blocks, effect.period, len(effect.centre)
+        for name in ("centre", "scale", "knots"):
+            self.register_buffer(name, _tensor(getattr(effect, name)))
+        weights = effect.weights[series].reshape(1 + effect.blocks, -1)
+        self.register_buffer("weights", _tensor(weights[0] + weights[1:]))
+
+    def forward(self, x: Tensor, slot: Tensor) -> Tensor:
+        z = (x - self.centre) / self.scale
+        above, below = (z - self.knots[1]).clamp(min=0), (self.knots[0] - z).clamp(min=0)
+        basis = torch.cat([z, above, below], dim=2)
+        slots = (slot[:, None] + torch.arange(x.shape[1])) % self.period
+        own = self.weights[slots * self.blocks // self.period]
+        found: Tensor = (basis * own).sum(dim=2)
+        return found
+
+
+def _memory(profile: RecentHistoricProfile) -> int:
+    """Cycles that count."""
+    return {"tenday": 10, "persistence": 1, "ewm": 6 * profile.k}.get(profile.kind, profile.k)
+
+
+def _tensor(array: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).float()
