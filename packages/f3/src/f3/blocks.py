@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,10 @@ from torch.nn import functional
 
 from f3.feedback import Projection
 from f3.fused import FusedDense, fuse
-from f3.partition import has_parameters
 from f3.seeds import NOISE, derive
 from f3.signals import Signal
 
-__all__ = ["BlockSettings", "Tape", "TrainedBlock"]
+__all__ = ["BlockSettings", "Tape", "TrainedBlock", "norms"]
 
 #: h handed on, and how to add the gradients of the block's parameters for a gradient at the output
 Backward = Callable[[Tensor], None]
@@ -85,6 +84,7 @@ class TrainedBlock:
         self.projection: Projection | None = None
         self.gain = 1.0
         self.tap, self.tap_axes = "output", "all"
+        self.parameters = tuple(module.parameters())
         self._is_noisy = any(map(_may_draw, module.modules()))
         self._fused: FusedDense | None = None
         scaled = settings.amp == torch.float16
@@ -98,12 +98,12 @@ class TrainedBlock:
     @property
     def is_trained(self) -> bool:
         """Whether any parameter is trained."""
-        return any(parameter.requires_grad for parameter in self.module.parameters())
+        return any(parameter.requires_grad for parameter in self.parameters)
 
     @property
     def has_parameters(self) -> bool:
         """Whether there are parameters, trained or not."""
-        return has_parameters(self.module)
+        return bool(self.parameters)
 
     def attach(self, projection: Projection) -> None:
         """Give the block its feedback."""
@@ -172,7 +172,7 @@ class TrainedBlock:
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """Those that require gradients."""
-        return [p for p in self.module.parameters() if p.requires_grad]
+        return [p for p in self.parameters if p.requires_grad]
 
     def _tapped(self, out: Tensor) -> Tensor:
         """Where the pseudo-gradient enters."""
@@ -187,7 +187,7 @@ class TrainedBlock:
         if not self._is_noisy:
             yield
             return
-        devices = sorted({p.device.index for p in self.module.parameters() if p.is_cuda})
+        devices = sorted({p.device.index for p in self.parameters if p.is_cuda})
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(derive(self.settings.seed, NOISE, self.number, step))
             yield
@@ -217,6 +217,16 @@ class TrainedBlock:
             self._saved_feedback = state["feedback"]
         elif state["feedback"] is not None:
             self.projection.load_state_dict(state["feedback"])
+
+
+def norms(blocks: Sequence[TrainedBlock]) -> str:
+    """Norms of the parameters of each block, for the message about a loss that is lost."""
+    values = [
+        float(nn.utils.get_total_norm([p.detach() for p in block.parameters]))
+        for block in blocks
+        if block.parameters
+    ]
+    return "norms of the blocks' parameters: " + ", ".join(f"{value:.3g}" for value in values)
 
 
 def _may_draw(module: nn.Module) -> bool:

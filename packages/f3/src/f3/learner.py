@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from f3.batches import Batch, GradientReducer, StepResult
-from f3.blocks import BlockSettings, Tape, TrainedBlock
+from f3.blocks import BlockSettings, Tape, TrainedBlock, norms
 from f3.building import build_blocks, build_feedback, check_settings, check_source
 from f3.criterion import Criterion
 from f3.errors import ModeError
@@ -21,6 +22,9 @@ from f3.optimizers import BlockOptimizer, OptimizerFactory
 from f3.partition import Sequential, wrap
 from f3.signals import Signal
 from f3.sources import ErrorSource, ZeroError
+
+if TYPE_CHECKING:
+    from f3.training import History
 
 __all__ = ["Learner"]
 
@@ -123,6 +127,7 @@ class Learner:
         self.clip_norm, self.clip_scope = clip_norm, clip_scope
         self.detect_anomaly, self.seed = detect_anomaly, seed
         self.reducer: GradientReducer | None = None
+        self.together: Callable[[], AbstractContextManager[None]] = nullcontext
         self.scheduler: Any = None
         self.epoch = self.batch = self.steps = 0
         device_type = next(iter(self.model.parameters())).device.type
@@ -154,6 +159,11 @@ class Learner:
     def head(self) -> TrainedBlock:
         """The last block with parameters, and what follows it."""
         return self.blocks[-1]
+
+    @property
+    def has_optimizer(self) -> bool:
+        """Whether there are optimisers."""
+        return self._optimizer is not None
 
     @property
     def optimizer(self) -> BlockOptimizer:
@@ -212,7 +222,9 @@ class Learner:
         ValueError, IndexError, TypeError
             If targets or ids don't fit; nothing was trained then.
         """
-        return self.train_batch(self.check(x, target, index))
+        with self.together():
+            batch = self.check(x, target, index)
+        return self.train_batch(batch)
 
     def train_batch(self, batch: Batch) -> StepResult:
         """Train with a checked batch."""
@@ -225,7 +237,7 @@ class Learner:
             block.prepare()
         result = self._backpropagate(batch) if self.mode == "bp" else self._train_locally(batch)
         if self.detect_anomaly and not bool(torch.isfinite(result.loss)):
-            raise FloatingPointError(f"the loss is {float(result.loss)}; {self._norms()}")
+            raise FloatingPointError(f"the loss is {float(result.loss)}; {norms(self.blocks)}")
         self.steps += 1
         self.batch += 1
         return result
@@ -294,14 +306,12 @@ class Learner:
         """Update what was not updated on the way, and tell schedulers that a step was made."""
         if self._is_update:
             for block in self.blocks:
-                if block.optimizer is None or not any(
-                    p.grad is not None for p in block.trained_parameters()
-                ):
+                if block.optimizer is None or not any(p.grad is not None for p in block.parameters):
                     continue
                 if self.reducer is not None:
                     self.reducer.finish(block)
                 block.update()
-            self.optimizer.step()
+            self.optimizer.made_step()
 
     def _backpropagate(self, batch: Batch) -> StepResult:
         h = batch.x
@@ -342,16 +352,41 @@ class Learner:
         self.steps += 1
         return output
 
-    def _norms(self) -> str:
-        """Norms of the parameters of each block, for the message about a loss that is lost."""
-        norms = (
-            nn.utils.get_total_norm([p.detach() for p in block.module.parameters()])
-            for block in self.blocks
-            if block.has_parameters
-        )
-        return "norms of the blocks' parameters: " + ", ".join(f"{float(n):.3g}" for n in norms)
-
     # ------------------------------------------------------------------ use
+
+    def fit(self, train: Any, epochs: int, **settings: Any) -> History:
+        """Train for some epochs; see `f3.training.fit` for all settings.
+
+        Parameters
+        ----------
+        train : iterable of (index, x, target), or DataLoader
+            A loader without ids goes through `indexed`.
+        epochs : int
+            The number of epochs in all, those already done included.
+        **settings
+            ``validation``, ``metrics``, ``callbacks``, ``patience``, ``checkpoint``, ...
+        """
+        from f3.training import fit
+
+        return fit(self, train, epochs, **settings)
+
+    def evaluate(self, loader: Any, metrics: Any = None) -> dict[str, float]:
+        """Loss and metrics on batches (x, target) or (index, x, target); see `f3.training`."""
+        from f3.training import evaluate
+
+        return evaluate(self, loader, metrics)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on bit for bit; see `f3.checkpoint`."""
+        from f3.checkpoint import state_of
+
+        return state_of(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state of `state_dict`, of any number of processes."""
+        from f3.checkpoint import restore
+
+        restore(self, state)
 
     def predict(self, x: Tensor) -> Tensor:
         """The output of the model in evaluation, without gradients."""

@@ -104,6 +104,10 @@ class BlockOptimizer(Optimizer):
             if any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
                 optimizer.step()
 
+    def made_step(self) -> None:
+        """Tell schedulers of torch that the blocks have made a step; they warn if none came."""
+        self._opt_called = True
+
     def state_dict(self) -> dict[str, Any]:
         """The states of all optimisers."""
         return {"blocks": [optimizer.state_dict() for optimizer in self.optimizers]}

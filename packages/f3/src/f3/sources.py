@@ -179,6 +179,15 @@ class DelayedError(ErrorSource):
             raise RuntimeError("the store is made when the learner sees its first batch")
         return self._store
 
+    @store.setter
+    def store(self, store: ErrorStore) -> None:
+        self._store = store
+
+    @property
+    def has_store(self) -> bool:
+        """Whether the store is there already."""
+        return self._store is not None
+
     def bind(self, n_outputs: int, positions: int) -> None:
         """Make the store, or check that its rows fit."""
         super().bind(n_outputs, positions)
@@ -227,7 +236,9 @@ class DelayedError(ErrorSource):
         rows, seen = self.store.read(index)
         initial = self.initial(targets)
         rows = rows.reshape(initial.shape).to(initial)
-        seen = seen.to(initial.device).repeat_interleave(self.positions)
+        seen = seen.to(initial.device)
+        if self.positions > 1:
+            seen = seen.repeat_interleave(self.positions)
         values = torch.where(seen if self.one_hot else seen[:, None], rows, initial)
         return Signal(values, targets.ids() if self.one_hot else None)
 
