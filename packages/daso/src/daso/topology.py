@@ -195,7 +195,7 @@ def is_mpi_job() -> bool:
 
 
 def _emulated() -> int | None:
-    return int(os.environ.get("DASO_RANKS_PER_NODE", "0")) or None
+    return int(os.environ.get("DASO_RANKS_PER_NODE") or "0") or None
 
 
 def _blocks(size: int, per_node: int) -> list[int]:

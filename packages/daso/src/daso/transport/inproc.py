@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def inproc_transports(node_of: Sequence[int], *, threaded: bool = True) -> list[
 def run_threads(
     node_of: Sequence[int], work: Callable[[Transport], Any], *, timeout_s: float = 30.0
 ) -> list[Any]:
-    """Run `work` as every rank, each in a thread; its results, or the first rank's error.
+    """Run `work` as every rank, each in a thread; its results, or an error of one of them.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def run_threads(
         For all of it.
     """
     transports = inproc_transports(node_of)
-    outcomes: list[Any] = [TimeoutError(f"not done within {timeout_s} s")] * len(transports)
+    waiting = TimeoutError(f"not done within {timeout_s} s")
+    outcomes: list[Any] = [waiting] * len(transports)
 
     def run(rank: int) -> None:
         try:
@@ -60,9 +62,12 @@ def run_threads(
     threads = [threading.Thread(target=run, args=(r,), daemon=True) for r in range(len(outcomes))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(timeout_s)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
+    deadline = time.monotonic() + timeout_s
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+        if any(isinstance(o, BaseException) and o is not waiting for o in outcomes):
+            deadline = min(deadline, time.monotonic() + 1.0)  # the others wait in vain
+        time.sleep(1e-3)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for error in sorted(errors, key=lambda error: error is waiting):
+        raise error
     return outcomes
