@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import time
@@ -62,6 +64,7 @@ class Network:
     n_nodes: int
     link: Link
     anchors: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _namespaces: set[Path] = field(default_factory=set)
 
     def address(self, node: int) -> str:
         """The IP address of a node."""
@@ -97,7 +100,7 @@ class Network:
         command = ["unshare", "--net", "--uts", "--ipc", "--mount", "sh", "-c", script]
         anchor = subprocess.Popen(command, preexec_fn=_die_with_parent)  # noqa: PLW1509
         self.anchors.append(anchor)
-        _wait_for_namespace(anchor)
+        self._namespaces.add(_wait_for_namespace(anchor))
         port = f"port{node}"
         _run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns",
              str(anchor.pid))  # fmt: skip
@@ -143,27 +146,33 @@ class Network:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # also what a launcher has lost sight of, behind a link that was cut
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (process / "ns/net").readlink() in self._namespaces:
+                    os.kill(int(process.name), signal.SIGKILL)
         for anchor in self.anchors:
             anchor.kill()
             anchor.wait()
         self.anchors.clear()
+        self._namespaces.clear()
 
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _wait_for_namespace(anchor: subprocess.Popen[bytes]) -> None:
-    """Return when the process is in a network namespace of its own and has set it up."""
+def _wait_for_namespace(anchor: subprocess.Popen[bytes]) -> Path:
+    """The network namespace of a process, when it is in one of its own and has set it up."""
     own = Path("/proc/self/ns/net").readlink()
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         if anchor.poll() is not None:
             raise ClusterError("a node could not be made: are namespaces allowed here?")
         there = Path(f"/proc/{anchor.pid}")
-        in_place = (there / "ns/net").readlink() != own
-        if in_place and (there / "cmdline").read_bytes().startswith(b"sleep"):
-            return
+        namespace = (there / "ns/net").readlink()
+        if namespace != own and (there / "cmdline").read_bytes().startswith(b"sleep"):
+            return namespace
         time.sleep(0.01)
     raise ClusterError("a node did not start within 20 s")
 

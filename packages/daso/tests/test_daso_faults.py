@@ -41,7 +41,8 @@ try:
     opt.finish()
 except Exception as error:
     seconds = time.monotonic() - began
-    os.write(2, f"rank {{rank}}: {{type(error).__name__}} after {{seconds:.1f}} s: {{error}}\\n".encode())
+    what = f"{{type(error).__name__}} after {{seconds:.1f}} s: {{error}}"
+    os.write(2, f"rank {{rank}}: {{what}}\\n".encode())
     raise
 """
 
@@ -103,10 +104,15 @@ def _can_make_namespaces() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+needs_cluster = pytest.mark.skipif(
+    not (_can_make_namespaces() and (ROOT / "tools/emulated_cluster").is_dir()),
+    reason="the emulated cluster needs root, iproute2 and the repository",
+)
+
+
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("launcher", ["mpirun", "torchrun"])
-@pytest.mark.skipif(not _can_make_namespaces(), reason="namespaces need root and iproute2")
-@pytest.mark.skipif(not (ROOT / "tools/emulated_cluster").is_dir(), reason="needs the repository")
+@needs_cluster
 def test_a_cut_link_is_an_error_on_all_ranks_in_time(tmp_path, launcher) -> None:
     script = tmp_path / "program.py"
     cut = (
@@ -127,7 +133,7 @@ def test_a_cut_link_is_an_error_on_all_ranks_in_time(tmp_path, launcher) -> None
         process.send_signal(signal.SIGTERM)
         pytest.fail("the job did not end by itself")
     assert process.returncode != 0
-    lines = [line for line in errors.splitlines() if line.startswith("rank ") and "after" in line]
+    lines = [x for x in errors.splitlines() if x.startswith("rank ") and "after" in x]
     assert any("SyncTimeoutError" in line for line in lines), errors
     assert all(float(line.split("after ")[1].split(" s")[0]) < 3.0 + 5.0 for line in lines)
     assert nothing_left(script)
@@ -145,7 +151,7 @@ def sent():
     return sum(int(line.partition(":")[2].split()[8]) for line in lines if "eth0:" in line)
 
 torch.set_num_threads(1)
-model = nn.Linear(1000, 500)
+model = nn.Linear(1000, 2000)
 config = DASOConfig.fixed(2, 1, total_steps=99, wire="{wire}")
 opt = DASO(torch.optim.SGD(model.parameters(), 1e-3), model, config=config)
 opt.transport.world.bcast(torch.zeros(1)).wait(60)
@@ -166,8 +172,7 @@ opt.finish()
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("wire", ["fp32", "bf16"])
-@pytest.mark.skipif(not _can_make_namespaces(), reason="namespaces need root and iproute2")
-@pytest.mark.skipif(not (ROOT / "tools/emulated_cluster").is_dir(), reason="needs the repository")
+@needs_cluster
 def test_the_counted_bytes_are_those_of_the_interfaces(tmp_path, wire) -> None:
     script = tmp_path / "program.py"
     script.write_text(TRAFFIC.format(wire=wire))
