@@ -4,6 +4,7 @@ from lowrank import nn
 from lowrank._version import __version__
 from lowrank.ab import ABConfig, ABTraining
 from lowrank.checkpoint import load, save
+from lowrank.compiling import compile  # noqa: A004 - as in torch
 from lowrank.errors import NonFiniteWeightError, UnsupportedOptimizerError
 from lowrank.export import factorize, merge, to_dense_state_dict, to_sequential
 from lowrank.measures import (
@@ -29,6 +30,7 @@ __all__ = [
     "TorchDistributed",
     "UnsupportedOptimizerError",
     "__version__",
+    "compile",
     "core_distance",
     "effective_rank",
     "factorize",

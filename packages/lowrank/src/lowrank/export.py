@@ -14,6 +14,7 @@ from lowrank.linalg import thin_svd
 from lowrank.nn.attention import MultiheadAttention, torch_entries
 from lowrank.nn.conv import FactoredConvNd, FactoredConvTransposeNd
 from lowrank.nn.factored import Factored
+from lowrank.nn.held import FactoredWeight, release, released_entries
 from lowrank.nn.linear import FactoredLinear
 from lowrank.ranks import RankLimits, RankRule, Spectrum, propose_ranks
 from lowrank.selection import replace_module, select_layers
@@ -102,13 +103,16 @@ def merge(model: nn.Module, *, inplace: bool = False) -> nn.Module:
     for module in list(model.modules()):
         if isinstance(module, MultiheadAttention):
             replace_module(model, module, module.dense())
+    for module in model.modules():
+        release(module)
     return model
 
 
 def to_sequential(model: nn.Module, *, inplace: bool = False) -> nn.Module:
     """A model without any class of this package: each factored layer becomes two ordinary ones.
 
-    Attention modules become torch's own, with dense projections, since torch's can't hold two.
+    Attention modules become torch's own, with dense projections, since torch's can't hold two;
+    held parameters become dense ones.
 
     Parameters
     ----------
@@ -122,8 +126,12 @@ def to_sequential(model: nn.Module, *, inplace: bool = False) -> nn.Module:
             replace_module(model, part, part.dense())
         replace_module(model, attention, attention.dense())
     for module in list(model.modules()):
-        if isinstance(module, Factored):
+        if isinstance(module, FactoredWeight):
+            replace_module(model, module, module.dense())
+        elif isinstance(module, Factored):
             replace_module(model, module, _pair(module))
+    for module in model.modules():
+        release(module)
     return model
 
 
@@ -165,6 +173,7 @@ def to_dense_state_dict(state: Mapping[str, Any]) -> dict[str, Any]:
         view = MatrixView(tuple(shape), groups, bool(transposed))
         dense[prefix + "weight"] = view.tensor(_product(parts))
     torch_entries(dense)
+    released_entries(dense)
     return dense
 
 

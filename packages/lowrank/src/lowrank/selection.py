@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from lowrank.nn.attention import MultiheadAttention
 from lowrank.nn.factored import Factored
+from lowrank.nn.held import PREFIX, FactoredWeight, HeldWeight, hold
 from lowrank.tracing import run_once
 from lowrank.views import MatrixView, view_of
 
@@ -43,6 +44,7 @@ class SelectionConfig:
     """What the settings of all methods have in common: the keywords of `select_layers`."""
 
     target_modules: str | Sequence[str] = "all"
+    target_parameters: Sequence[str] = ()
     exclude_modules: Sequence[str] = ()
     layers: Mapping[str, LayerOptions] = field(default_factory=dict)
     keep_first: bool = False
@@ -96,6 +98,7 @@ def select_layers(
     model: nn.Module,
     *,
     target_modules: str | Sequence[str] = "all",
+    target_parameters: Sequence[str] = (),
     exclude_modules: Sequence[str] = (),
     layers: Mapping[str, LayerOptions] | None = None,
     keep_first: bool = False,
@@ -113,8 +116,12 @@ def select_layers(
     target_modules : str or sequence of str
         ``"all"``; ``"all-linear"``, linear layers and attention only; or names, the ends of names,
         or patterns with ``*``.
+    target_parameters : sequence of str
+        Names of parameters of other modules, their ends, or patterns: ``"weight_hh_l0"`` of a
+        recurrent layer. They are held in modules of their own, see `lowrank.nn.held`, and are
+        called ``<module>.held_<name>``.
     exclude_modules : sequence of str
-        Likewise.
+        Like `target_modules`.
     layers : mapping of str to LayerOptions, optional
         Options for names, the ends of names, or patterns.
     keep_first, keep_last : bool
@@ -140,11 +147,13 @@ def select_layers(
         raise ValueError(f"lazy modules must be run once before: {', '.join(lazy)}")
     options = dict(layers or {})
     _split_attention(model, target_modules, exclude_modules)
+    _hold_parameters(model, target_parameters)
     names = _in_order(model, sample)
     wanted = () if target_modules in ("all", "all-linear") else target_modules
     wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     _check_patterns([*wanted, *exclude_modules, *options], names)
-    ends = {names[0]: keep_first, names[-1]: keep_last} if names else {}
+    layered = [n for n in names if not isinstance(model.get_submodule(n), HeldWeight)]
+    ends = {layered[0]: keep_first, layered[-1]: keep_last} if layered else {}
     targets: dict[int, Target] = {}
     kept: dict[str, str] = {}
     for name in names:
@@ -157,7 +166,8 @@ def select_layers(
             continue
         reason = _why_not(module, view, min_aspect)
         if not reason and own.keep is not False:
-            reason = _not_wanted(name, module, target_modules, wanted, exclude_modules)
+            if not isinstance(module, HeldWeight):
+                reason = _not_wanted(name, module, target_modules, wanted, exclude_modules)
             if own.keep or ends.get(name, False):
                 reason = "kept by the options" if own.keep else "the first or the last layer"
         if reason is None and known is not None:
@@ -230,6 +240,23 @@ def _split_attention(
         left_out = any(matches(name, p) for p in excluded)
         if not left_out and (named or target_modules in ("all", "all-linear")):
             replace_module(model, attention, MultiheadAttention(attention))
+
+
+def _hold_parameters(model: nn.Module, patterns: Sequence[str]) -> None:
+    """Move the parameters that patterns name into modules of their own."""
+    held = [n for n, m in model.named_modules() if isinstance(m, HeldWeight | FactoredWeight)]
+    known = [name.replace(PREFIX, "") for name in held]
+    named = [n for n, p in model.named_parameters() if p.dim() > 1 and not n.endswith(".weight")]
+    plain = [n for n, p in model.named_parameters() if p.dim() > 1 and n.endswith(".weight")]
+    for pattern in patterns:
+        found = [name for name in [*named, *plain] if matches(name, pattern)]
+        if not found and not any(matches(name, pattern) for name in known):
+            raise ValueError(f"no parameter of two dimensions or more matches {pattern!r}")
+        for name in found:
+            path, _, own = name.rpartition(".")
+            module = model.get_submodule(path)
+            if own in module._parameters and view_of(module) is None:
+                hold(module, own)
 
 
 def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:

@@ -69,6 +69,9 @@ class MatrixView:
 
 def view_of(layer: nn.Module) -> MatrixView | None:
     """The 2-D view of a layer's weight; None for a layer of another kind."""
+    if getattr(layer, "is_held", False):
+        weight = layer._parameters["weight"]
+        return None if weight is None else MatrixView(tuple(weight.shape))
     if isinstance(layer, nn.Linear):
         return MatrixView(tuple(layer.weight.shape))
     if isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,9 @@ class Factored(nn.Module):
     -----
     With groups, each factor has a leading axis for them.
     """
+
+    #: Whether ranks are to be sizes that compiled graphs leave open; see `lowrank.compile`.
+    has_dynamic_rank: ClassVar[bool] = False
 
     U: Tensor
     V: Tensor
@@ -121,6 +124,7 @@ class Factored(nn.Module):
         self.U, self.V = U.detach().contiguous(), V.detach().contiguous()
         self.S = S if isinstance(S, nn.Parameter) else nn.Parameter(S.detach().contiguous())
         self.scale = torch.tensor(scale, dtype=U.dtype, device=U.device)
+        self.mark_rank()
         return self
 
     def set_ab(self, A: Tensor, B: Tensor) -> Self:
@@ -131,6 +135,7 @@ class Factored(nn.Module):
             x if isinstance(x, nn.Parameter) else nn.Parameter(x.detach().contiguous())
             for x in (A, B)
         )
+        self.mark_rank()
         return self
 
     def set_svd(self, svd: SVD, form: Form = "usv", *, dtype: torch.dtype | None = None) -> Self:
@@ -147,6 +152,18 @@ class Factored(nn.Module):
                 self._parameters[name] = other._parameters[name]
         self._buffers.update({name: other._buffers[name] for name in ("U", "V", "scale")})
         return self
+
+    def mark_rank(self) -> None:
+        """Tell `torch.compile` which sizes of the factors may change."""
+        if not self.has_dynamic_rank:
+            return
+        from torch._dynamo import maybe_mark_dynamic
+
+        rank_axes = {"U": (-1,), "S": (-2, -1), "V": (-2,), "A": (-1,), "B": (-2,)}
+        for name, axes in rank_axes.items():
+            factor = getattr(self, name)
+            for axis in axes if factor is not None else ():
+                maybe_mark_dynamic(factor, factor.dim() + axis)
 
     # ------------------------------------------------------------------ changing the rank
 

@@ -15,6 +15,7 @@ from lowrank.nn.conv import (
     FactoredConvTranspose3d,
 )
 from lowrank.nn.factored import Factored
+from lowrank.nn.held import FactoredWeight, HeldWeight
 from lowrank.nn.linear import FactoredLinear
 from lowrank.views import view_of
 
@@ -28,6 +29,7 @@ CLASSES: dict[type[nn.Module], type[Factored]] = {
     nn.ConvTranspose1d: FactoredConvTranspose1d,
     nn.ConvTranspose2d: FactoredConvTranspose2d,
     nn.ConvTranspose3d: FactoredConvTranspose3d,
+    HeldWeight: FactoredWeight,
 }
 
 
