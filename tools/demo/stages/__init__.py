@@ -4,6 +4,7 @@ from tools.demo.stage import Stage
 from tools.demo.stages.correlation import Correlation
 from tools.demo.stages.kmeans import KMeans
 from tools.demo.stages.load import Load
+from tools.demo.stages.lowrank import LowRank
 from tools.demo.stages.moments import Moments
 from tools.demo.stages.pca import PCA
 from tools.demo.stages.quality import Quality
@@ -19,4 +20,5 @@ STAGES: tuple[Stage, ...] = (
     Correlation(),
     PCA(),
     KMeans(),
+    LowRank(),
 )

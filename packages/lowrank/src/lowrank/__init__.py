@@ -1,12 +1,14 @@
 """OIALR and AB-training: low-rank training of neural networks with torch."""
 
-from lowrank import nn
+from lowrank import init, nn
 from lowrank._version import __version__
 from lowrank.ab import ABConfig, ABTraining
 from lowrank.checkpoint import load, save
 from lowrank.compiling import compile  # noqa: A004 - as in torch
+from lowrank.ema import remap_ema
 from lowrank.errors import NonFiniteWeightError, UnsupportedOptimizerError
 from lowrank.export import factorize, merge, to_dense_state_dict, to_sequential
+from lowrank.loading import load_factored
 from lowrank.measures import (
     core_distance,
     effective_rank,
@@ -34,9 +36,12 @@ __all__ = [
     "core_distance",
     "effective_rank",
     "factorize",
+    "init",
     "load",
+    "load_factored",
     "merge",
     "nn",
+    "remap_ema",
     "report",
     "save",
     "select_layers",

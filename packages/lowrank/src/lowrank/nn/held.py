@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lowrank.nn.factored import Factored
 from lowrank.views import MatrixView
 
-__all__ = ["FactoredWeight", "HeldWeight", "hold", "release", "released_entries"]
+__all__ = ["PREFIX", "FactoredWeight", "HeldWeight", "hold", "release", "released_entries"]
 
 #: Stands before the name of a parameter for the name of the module that holds it.
 PREFIX = "held_"

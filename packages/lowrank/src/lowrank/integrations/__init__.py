@@ -1,0 +1,1 @@
+"""Callbacks for other libraries' training loops; each module needs its library only at use."""
