@@ -142,9 +142,7 @@ def select_layers(
             f"the model itself is a {type(model).__name__}, which can't be replaced in place: "
             "put it into a container, for example nn.Sequential(model)"
         )
-    lazy = [n for n, m in model.named_modules() if getattr(m, "has_uninitialized_params", bool)()]
-    if lazy:
-        raise ValueError(f"lazy modules must be run once before: {', '.join(lazy)}")
+    _refuse_lazy(model)
     options = dict(layers or {})
     _split_attention(model, target_modules, exclude_modules)
     _hold_parameters(model, target_parameters)
@@ -152,8 +150,7 @@ def select_layers(
     wanted = () if target_modules in ("all", "all-linear") else target_modules
     wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     _check_patterns([*wanted, *exclude_modules, *options], names)
-    layered = [n for n in names if not isinstance(model.get_submodule(n), HeldWeight)]
-    ends = {layered[0]: keep_first, layered[-1]: keep_last} if layered else {}
+    ends = _ends(model, names, keep_first, keep_last)
     targets: dict[int, Target] = {}
     kept: dict[str, str] = {}
     for name in names:
@@ -240,6 +237,20 @@ def _split_attention(
         left_out = any(matches(name, p) for p in excluded)
         if not left_out and (named or target_modules in ("all", "all-linear")):
             replace_module(model, attention, MultiheadAttention(attention))
+
+
+def _refuse_lazy(model: nn.Module) -> None:
+    lazy = [n for n, m in model.named_modules() if getattr(m, "has_uninitialized_params", bool)()]
+    if lazy:
+        raise ValueError(f"lazy modules must be run once before: {', '.join(lazy)}")
+
+
+def _ends(
+    model: nn.Module, names: Sequence[str], keep_first: bool, keep_last: bool
+) -> dict[str, bool]:
+    """Whether the first and the last layer are kept; held parameters are no layers."""
+    layers = [n for n in names if not isinstance(model.get_submodule(n), HeldWeight)]
+    return {layers[0]: keep_first, layers[-1]: keep_last} if layers else {}
 
 
 def _hold_parameters(model: nn.Module, patterns: Sequence[str]) -> None:
