@@ -2,7 +2,7 @@
 
 ``python benchmarks/daso/overlap.py [--quick] [--json FILE]``. Two nodes of two ranks, one million
 parameters, steps of 50 ms of sleep: many ranks share few cores here, and would disturb each other's
-computing. Needs root, or the right to make namespaces.
+computing. The prediction knows the step, and the link as two all-reduces measure it beforehand. Needs root, or the right to make namespaces.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import nn
 
 import daso
 from daso.predict import Link, Training, predict
+from daso.predict_command import measure_link
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS, STEP_S = 1_000_000, 0.05
@@ -36,6 +37,9 @@ def worker(cases: list[tuple[int, int]], cycles: int, file: Path) -> None:
     """Train with each pair, and write what was waited for."""
     torch.set_num_threads(1)
     transport, rows = daso.make_transport(timeout_s=60.0), []
+    assert transport.cross is not None
+    # all ranks measure at once, as their stripes travel at once
+    link = measure_link(transport.cross, sizes=(256, PARAMETERS // transport.topology.stripes))
     for every, wait in cases:
         model = nn.Linear(1000, PARAMETERS // 1000, bias=False)
         config = daso.DASOConfig.fixed(every, wait, total_steps=10**6, timeout_s=60.0)
@@ -58,7 +62,7 @@ def worker(cases: list[tuple[int, int]], cycles: int, file: Path) -> None:
         exposed, sync, slept, taken = (numbers / transport.topology.size).tolist()
         own = max(0.0, taken - slept - exposed) / opt.stats.merged
         rows.append({"B": every, "W": wait, "exposed": exposed / steps, "sync": sync,
-                     "step": slept / steps, "per_sync": own, "steps": steps})  # fmt: skip
+                     "step": slept / steps, "per_sync": own, "steps": steps, "link": [link.latency_s, link.seconds_per_byte]})  # fmt: skip
         opt._sync.drain()
     if transport.topology.rank == 0:
         file.write_text(json.dumps(rows))
@@ -77,12 +81,16 @@ def measure(
         rows = json.loads(file.read_text())
     table = []
     for row in rows:
-        # 1,448 of the 1,514 bytes of a frame are payload
-        link = Link.of(rate / 1e3 * 1448 / 1514, 2e-4)
         training = Training(
-            row["step"], PARAMETERS, Link.of(1e5), link, variation=0.0, ranks=2,
+            row["step"],
+            PARAMETERS,
+            local=Link.of(1e5),
+            cross=Link(*row["link"]),
+            variation=0.0,
+            ranks=2,
+            adapters=2,  # the link was measured with both stripes on it
             per_sync_s=row["per_sync"],
-        )  # fmt: skip
+        )
         expected = predict(training, 2, every=row["B"], wait=row["W"], steps=row["steps"])
         table.append({
             "over": "MPI" if launcher == "mpirun" else "gloo",

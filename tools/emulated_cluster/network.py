@@ -128,7 +128,9 @@ class Network:
                 )
             parent = ["parent", "1:1"]
         if self.link.rate:
-            shape = ["tbf", "rate", self.link.rate, "burst", "256k", "latency", "50ms"]
+            # small, so that short messages pay as well; fast links need more to reach their rate
+            burst = "256k" if self.link.rate.endswith("gbit") else "64k"
+            shape = ["tbf", "rate", self.link.rate, "burst", burst, "latency", "50ms"]
             _run(*tc, "qdisc", "add", "dev", device, *parent, *shape)
 
     def sent_bytes(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from tools.demo.stage import Stage
 from tools.demo.stages.correlation import Correlation
+from tools.demo.stages.daso import DASO
 from tools.demo.stages.kmeans import KMeans
 from tools.demo.stages.load import Load
 from tools.demo.stages.lowrank import LowRank
@@ -21,4 +22,5 @@ STAGES: tuple[Stage, ...] = (
     PCA(),
     KMeans(),
     LowRank(),
+    DASO(),
 )
