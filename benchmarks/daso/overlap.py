@@ -2,7 +2,8 @@
 
 ``python benchmarks/daso/overlap.py [--quick] [--json FILE]``. Two nodes of two ranks, one million
 parameters, steps of 50 ms of sleep: many ranks share few cores here, and would disturb each other's
-computing. The prediction knows the step, and the link as two all-reduces measure it beforehand. Needs root, or the right to make namespaces.
+computing. The prediction knows the step, and the link as two all-reduces measure it beforehand.
+Needs root, or the right to make namespaces.
 """
 
 from __future__ import annotations
@@ -61,8 +62,18 @@ def worker(cases: list[tuple[int, int]], cycles: int, file: Path) -> None:
         transport.world.allreduce(numbers).wait(60)
         exposed, sync, slept, taken = (numbers / transport.topology.size).tolist()
         own = max(0.0, taken - slept - exposed) / opt.stats.merged
-        rows.append({"B": every, "W": wait, "exposed": exposed / steps, "sync": sync,
-                     "step": slept / steps, "per_sync": own, "steps": steps, "link": [link.latency_s, link.seconds_per_byte]})  # fmt: skip
+        rows.append(
+            {
+                "B": every,
+                "W": wait,
+                "exposed": exposed / steps,
+                "sync": sync,
+                "step": slept / steps,
+                "per_sync": own,
+                "steps": steps,
+                "link": [link.latency_s, link.seconds_per_byte],
+            }
+        )
         opt._sync.drain()
     if transport.topology.rank == 0:
         file.write_text(json.dumps(rows))
