@@ -55,6 +55,28 @@ def test_names_of_the_original() -> None:
     assert len(left_out) <= 0.03 * len(public)
 
 
+def test_topics_of_the_original_hold_what_they_did() -> None:
+    expected = """arithmetics.add arithmetics.cumsum arithmetics.nansum arithmetics.gcd
+    arithmetics.bitwise_and arithmetics.diff communication.get_comm
+    complex_math.angle exponential.sqrt exponential.log1p factories.linspace factories.from_dlpack
+    factories.meshgrid logical.isclose logical.all manipulations.concatenate manipulations.topk
+    manipulations.unique manipulations.resplit manipulations.pad manipulations.shape
+    printing.set_printoptions relational.lt rounding.clip rounding.abs rounding.modf
+    sanitation.sanitize_in statistics.percentile statistics.cov statistics.argmax
+    statistics.histogram statistics.digitize statistics.maximum stride_tricks.broadcast_shapes
+    stride_tricks.sanitize_axis trigonometrics.atan2 types.float32 types.promote_types
+    types.issubdtype types.finfo"""
+    for name in expected.split():
+        assert attrgetter(name)(ht) is getattr(ht, name.split(".")[1]), name
+    assert ht.dndarray.DNDarray is ht.DNDarray
+    assert ht.manipulations is ht.manipulations
+    for module in (ht.manipulations, ht.types, ht.statistics):
+        public = [name for name in vars(module) if not name.startswith("_")]
+        assert public and all(getattr(module, name) is getattr(ht, name) for name in public)
+    with pytest.raises(AttributeError):
+        ht.no_such_topic  # noqa: B018
+
+
 @pytest.mark.parallel([1, 2, 3])
 def test_methods_are_the_functions_and_in_place_ones_keep_the_layout(every_layout: Any) -> None:
     data = np.array([[3, -4], [5, 7], [-6, 2]])

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from heat_core.comm import lazy
+from heat_core.topics import TOPICS, topic
 
 __all__ = ["SUBPACKAGES"]
 
@@ -26,13 +27,13 @@ SUBPACKAGES = (
 
 
 def __getattr__(name: str) -> Any:
-    """A subpackage, or one of the communicators ``MPI_WORLD`` and ``MPI_SELF``."""
+    """A subpackage, a topic of the original, or ``MPI_WORLD`` or ``MPI_SELF``."""
     if name in SUBPACKAGES:
         return import_module(f"heat_core.{name}")
-    return lazy(name)
+    return topic(name) if name in TOPICS else lazy(name)
 
 
 def __dir__() -> list[str]:
     import heat_core
 
-    return sorted({*vars(heat_core), *SUBPACKAGES, "MPI_WORLD", "MPI_SELF"})
+    return sorted({*vars(heat_core), *SUBPACKAGES, *TOPICS, "MPI_WORLD", "MPI_SELF"})

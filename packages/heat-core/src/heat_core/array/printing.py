@@ -11,6 +11,7 @@ import torch
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_numpy
 from heat_core.comm import get_comm
+from heat_core.dtypes.unsigned import take_positions
 
 __all__ = [
     "PrintOptions",
@@ -152,7 +153,7 @@ def _gather_edges(x: DNDarray, summarise: bool) -> np.ndarray[Any, Any] | None:
             positions = [p - start for p in positions if start <= p < start + count]
         if len(positions) < part.shape[axis]:
             chosen = torch.tensor(positions, dtype=torch.int64, device=part.device)
-            part = part.index_select(axis, chosen)
+            part = take_positions(part, axis, chosen)
     if counts is None or x.comm.size == 1:
         return to_numpy(part) if x.comm.rank == 0 else None
     assert x.split is not None

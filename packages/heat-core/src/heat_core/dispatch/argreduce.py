@@ -10,11 +10,13 @@ import torch
 from heat_core.array.axes import normalize_axis
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.dispatch.reduce import store
+from heat_core.dispatch.rows import rows_together
 from heat_core.dtypes.unsigned import carry
 
 __all__ = ["argreduce"]
 
 _NOWHERE = torch.iinfo(torch.int64).max
+_LONG = 4096  # elements, from which on blocks are searched
 
 
 def argreduce(
@@ -50,10 +52,42 @@ def argreduce(
 def _local_positions(
     local: torch.Tensor, dim: int | None, op: Literal["min", "max"]
 ) -> torch.Tensor:
-    search: Callable[..., torch.Tensor] = torch.argmin if op == "min" else torch.argmax
+    """Positions of the first extremes.
+
+    torch finds an extreme many times as fast as its position: that is why blocks are searched
+    for the first that has it, and only this one for the position.
+    """
     if local.dim() == 0:
         return torch.zeros((), dtype=torch.int64, device=local.device)
-    return search(local, dim=dim)
+    line, axis = (local.reshape(-1), 0) if dim is None else (local, dim)
+    search: Callable[..., torch.Tensor] = torch.argmin if op == "min" else torch.argmax
+    extreme: Callable[..., torch.Tensor] = torch.amin if op == "min" else torch.amax
+    n = line.shape[axis]
+    if n < _LONG:
+        return search(line, dim=axis)
+    length = 1 << n.bit_length() // 2
+    whole = n - n % length
+    blocks = line.narrow(axis, 0, whole)
+    extremes = _of_blocks(blocks, axis, length, extreme)
+    if whole < n:
+        rest = extreme(line.narrow(axis, whole, n - whole), axis, keepdim=True)
+        extremes = torch.cat([extremes, rest], axis)
+    start = search(extremes, dim=axis, keepdim=True) * length
+    steps = torch.arange(length, device=line.device).reshape(-1, *[1] * (line.dim() - axis - 1))
+    inside = (start + steps).clamp_(max=n - 1)  # repeats of the last element come behind it
+    return start.squeeze(axis) + search(line.gather(axis, inside), dim=axis)
+
+
+def _of_blocks(
+    line: torch.Tensor, axis: int, length: int, extreme: Callable[..., torch.Tensor]
+) -> torch.Tensor:
+    """The extremes of blocks of ``length`` positions along an axis."""
+    row = line.shape[1:].numel()
+    together = rows_together(row, line.shape[0]) if axis == 0 and line.is_contiguous() else 1
+    if row == 1 or together == 1 or together > length:
+        return extreme(line.unflatten(axis, (-1, length)), axis + 1)
+    wide = extreme(line.view(-1, length // together, together * row), 1)
+    return extreme(wide.view(-1, together, *line.shape[1:]), 1)
 
 
 def _global_positions(

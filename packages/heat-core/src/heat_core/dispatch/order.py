@@ -19,6 +19,7 @@ __all__ = [
     "argsort",
     "from_native",
     "is_nan",
+    "merge_runs",
     "native",
     "order_keys",
     "sort_values",
@@ -89,6 +90,12 @@ def sort_values(values: Array, axis: int = -1) -> Array:
     # Narrow integers are counted, which only the stable kind does.
     kind = "stable" if values.dtype.itemsize <= 2 and values.dtype.kind != "f" else "quicksort"
     return np.sort(values, axis=axis, kind=kind)  # type: ignore[call-overload, no-any-return]
+
+
+def merge_runs(values: Array) -> Array:
+    """A sequence of a few ascending runs in ascending order, NaN last."""
+    # NumPy's stable kind finds the runs and merges them, several times as fast as sorting.
+    return np.sort(values, kind="stable")
 
 
 @dataclass(frozen=True, slots=True)

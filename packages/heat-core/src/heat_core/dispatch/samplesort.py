@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heat_core.dispatch.order import Array, Packing, argsort, sort_values
+from heat_core.dispatch.order import Array, Packing, argsort, merge_runs, sort_values
 from heat_core.dispatch.splitters import (
     choose_splitters,
     cut_positions,
@@ -95,7 +95,7 @@ def sample_sort(
         return _own_part(comm, sort_values(comm.allgatherv(values, counts)))
     run = sort_values(values)
     moves = partition(comm, [run], counts)
-    return sort_values(moves.forward(run)), _lengths(comm, moves)
+    return merge_runs(moves.forward(run)), _lengths(comm, moves)
 
 
 def sample_argsort(

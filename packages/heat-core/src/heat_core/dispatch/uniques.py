@@ -42,6 +42,10 @@ def distinct(values: Array, *, positions: bool, equal_nan: bool) -> Distinct:
     equal_nan : bool
         Whether all NaN are one element.
     """
+    if values.dtype.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        if high - low <= len(values):
+            return _by_counting(values, low, high, positions=positions)
     order = argsort(order_keys(values)) if positions else None
     ordered = sort_values(values) if order is None else values[order]
     starts = _starts(ordered[1:] != ordered[:-1], len(ordered))
@@ -49,6 +53,26 @@ def distinct(values: Array, *, positions: bool, equal_nan: bool) -> Distinct:
         nan = is_nan(ordered)
         starts[1:] &= ~(nan[1:] & nan[:-1])
     return _from_runs(ordered, starts, order)
+
+
+def _by_counting(values: Array, low: int, high: int, *, positions: bool) -> Distinct:
+    """``distinct`` of integers between two that are not far apart, without sorting them."""
+    dtype = values.dtype
+    if dtype.kind == "u":
+        places = (values - dtype.type(low)).astype(np.int64, copy=False)
+    else:  # in int64, where the difference of narrow integers fits
+        places = values.astype(np.int64, copy=False) - low
+    n_each = np.bincount(places, minlength=high - low + 1)
+    present = np.flatnonzero(n_each)
+    found, counts = present.astype(dtype) + dtype.type(low), n_each[present]
+    if not positions:
+        return Distinct(found, None, counts, None)
+    number = np.empty(len(n_each), dtype=np.int64)
+    # Of repeated places the last assignment counts, hence the first occurrence from behind.
+    number[places[::-1]] = np.arange(len(values))[::-1]
+    first = number[present]
+    number[present] = np.arange(len(present))
+    return Distinct(found, first, counts, number[places])
 
 
 def distinct_rows(rows: Array) -> Distinct:

@@ -13,7 +13,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-__all__ = ["CARRIERS", "Carry", "carry", "numpy_on_uint64", "signed_view", "uncarry"]
+__all__ = [
+    "CARRIERS",
+    "Carry",
+    "carry",
+    "numpy_on_uint64",
+    "signed_view",
+    "take_positions",
+    "uncarry",
+]
 
 Carry = Literal["wrap", "order"]
 
@@ -56,6 +64,11 @@ def signed_view(tensor: torch.Tensor) -> torch.Tensor:
     """The same memory as signed integers, for kernels that only move elements."""
     signed = _SIGNED.get(tensor.dtype)
     return tensor if signed is None else tensor.view(signed)
+
+
+def take_positions(tensor: torch.Tensor, axis: int, positions: torch.Tensor) -> torch.Tensor:
+    """``index_select`` of all types."""
+    return signed_view(tensor).index_select(axis, positions).view(tensor.dtype)
 
 
 def numpy_on_uint64(ufunc: Callable[..., Any]) -> Callable[..., torch.Tensor]:

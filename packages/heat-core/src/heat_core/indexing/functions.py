@@ -25,6 +25,7 @@ from heat_core.dtypes.unsigned import signed_view
 from heat_core.indexing import mask
 from heat_core.indexing.access import getitem, setitem
 from heat_core.indexing.advanced import coordinates
+from heat_core.indexing.choose import choose
 from heat_core.indexing.positions import linearized, within
 from heat_core.layout import Layout, canonical_layout, replicated_layout
 
@@ -146,7 +147,7 @@ def where(cond: Any, x: Any = None, y: Any = None) -> Any:
     target = target_layout(arrays, shape)
     chosen = local_operand(condition, target)
     a, b = (signed_view(local_operand(choice, target).to(dtype)) for choice in choices)
-    local = torch.where(chosen, a, b).view(dtype)
+    local = choose(chosen, a, b).view(dtype)
     lshape = target.lshape(comm.rank)
     if tuple(local.shape) != lshape:
         local = local.expand(lshape).contiguous()

@@ -10,7 +10,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.comm import Communicator
-from heat_core.dtypes.unsigned import signed_view
+from heat_core.dtypes.unsigned import signed_view, take_positions
 from heat_core.indexing.advanced import coordinates, owners, selection_layout
 from heat_core.indexing.positions import Positions
 from heat_core.layout import Layout
@@ -56,7 +56,7 @@ def _gather_local(
     arrays = positions.local(work)
     if len(arrays) == 1:
         axis, shape = positions.axes[0], arrays[0].shape
-        picked = signed_view(local).index_select(axis, arrays[0].reshape(-1)).view(local.dtype)
+        picked = take_positions(local, axis, arrays[0].reshape(-1))
         return picked.reshape(*local.shape[:axis], *shape, *local.shape[axis + 1 :])
     block = table_of(local, positions.axes)[tuple(arrays)]
     return _placed(block, len(work.gshape), place)
@@ -94,7 +94,7 @@ def _rows(x: DNDarray, positions: Positions, linear: torch.Tensor) -> torch.Tens
     """The elements of this rank at row-major positions, (n, ...)."""
     indices = rows_at(x, positions, linear)
     table = table_of(x.larray, positions.axes)
-    rows = table.index_select(0, indices[0]) if len(indices) == 1 else table[indices]
+    rows = take_positions(table, 0, indices[0]) if len(indices) == 1 else table[indices]
     return rows.contiguous()
 
 

@@ -12,6 +12,7 @@ from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.dispatch.operands import broadcast_shapes
+from heat_core.dtypes.unsigned import take_positions
 from heat_core.indexing.access import getitem
 from heat_core.indexing.functions import flatnonzero
 from heat_core.layout import Layout
@@ -101,7 +102,7 @@ def delete(arr: DNDarray, obj: Any, axis: int | None = None) -> DNDarray:
     offset = arr.layout.offset(arr.comm.rank) if axis == arr.split else 0
     keep[torch.from_numpy(gone[_mine(arr, axis, gone)] - offset)] = False
     kept = keep.nonzero().squeeze(1).to(arr.larray.device)
-    local = arr.larray.index_select(axis, kept)
+    local = take_positions(arr.larray, axis, kept)
     return _edited(arr, local, axis, extent - len(gone), gone, -1)
 
 
@@ -143,7 +144,7 @@ def insert(arr: DNDarray, obj: Any, values: Any, axis: int | None = None) -> DND
     order = np.argsort(positions, kind="stable")
     at = positions[order]
     mine = _mine(arr, axis, at)
-    fresh = fresh.index_select(axis, torch.from_numpy(order[mine]).to(fresh.device))
+    fresh = take_positions(fresh, axis, torch.from_numpy(order[mine]).to(fresh.device))
     if axis != arr.split and arr.split is not None:
         fresh = fresh[(*(slice(None),) * arr.split, arr.layout.slices(arr.comm.rank)[arr.split])]
     offset = arr.layout.offset(arr.comm.rank) if axis == arr.split else 0
@@ -161,7 +162,7 @@ def _merged(
     source = torch.empty(len(is_old), dtype=torch.int64)
     source[is_old] = torch.arange(local.shape[axis])
     source[places] = torch.arange(len(at)) + local.shape[axis]
-    return torch.cat((local, fresh), axis).index_select(axis, source.to(local.device))
+    return take_positions(torch.cat((local, fresh), axis), axis, source.to(local.device))
 
 
 def trim_zeros(filt: DNDarray, trim: str = "fb") -> DNDarray:

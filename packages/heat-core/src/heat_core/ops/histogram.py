@@ -13,6 +13,7 @@ from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.comm import Communicator
+from heat_core.dispatch.bins import count_in_bins
 from heat_core.dispatch.flat import flattened
 from heat_core.dispatch.operands import as_tensor, coerce, common_comm, local_operand
 from heat_core.dispatch.order import Array, native
@@ -191,9 +192,8 @@ def histogram(
     own = native(a.larray).reshape(-1)
     own = own.view(np.uint8) if own.dtype.kind == "b" else own
     factors = None if weights is None else _weights(weights, a)
-    if isinstance(bins, (int, str, np.integer)):
-        # NumPy's faster way for bins of one width; the span is the same on all ranks.
-        counts, _ = np.histogram(own, len(edges) - 1, _span(a, range), weights=factors)
+    if isinstance(bins, (int, str, np.integer)) and factors is None:
+        counts = count_in_bins(own, edges)
     else:
         counts, _ = np.histogram(own, edges, weights=factors)
     counts = _sum_of_ranks(counts, a)
@@ -240,14 +240,20 @@ def bincount(x: DNDarray, weights: Any = None, minlength: int = 0) -> DNDarray:
     if minlength < 0:
         raise ValueError(f"minlength is at least 0, not {minlength}")
     own = native(x.larray).astype(np.int64, copy=False)
-    limits = np.array([-own.min(), own.max()] if len(own) else [0, -1], dtype=np.int64)
-    limits = x.comm.allreduce(limits, "max") if x.is_distributed() else limits
-    if limits[0] > 0:
-        raise ValueError(f"bincount of a negative element, {-limits[0]}")
     factors = None if weights is None else _weights(weights, x)
-    counts = np.bincount(own, factors, max(minlength, int(limits[1]) + 1))
+    counts: Array
+    try:
+        counts, lowest = np.bincount(own, factors, minlength), 0
+    except ValueError:  # NumPy looks for negative elements itself
+        counts, lowest = np.zeros(0), int(own.min())
     if factors is not None:
         counts = counts.astype(np.float64)  # NumPy counts nothing in integers
+    if x.is_distributed():
+        limits = x.comm.allreduce(np.array([-lowest, len(counts)]), "max")
+        lowest = -int(limits[0])
+        counts = np.pad(counts, (0, int(limits[1]) - len(counts)))
+    if lowest < 0:
+        raise ValueError(f"bincount of a negative element, {lowest}")
     return _replicated(_sum_of_ranks(counts, x), x)
 
 

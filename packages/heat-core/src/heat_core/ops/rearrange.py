@@ -12,7 +12,7 @@ import torch
 from heat_core.array.axes import normalize_axes, normalize_axis
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
-from heat_core.dtypes.unsigned import signed_view
+from heat_core.dtypes.unsigned import signed_view, take_positions
 from heat_core.layout import Layout, Segment, canonical_layout
 from heat_core.layout.execute import assemble, mirror
 from heat_core.ops.reshape import ravel, reshape
@@ -166,4 +166,4 @@ def _tile_split(x: DNDarray, axis: int, times: int) -> DNDarray:
     # The slab of a rank holds the whole array at least once.
     start, count = layout.offset(x.comm.rank), layout.lshape(x.comm.rank)[axis]
     positions = torch.arange(start, start + count, device=x.larray.device) % max(extent, 1)
-    return wrap(replicated(x).index_select(axis, positions), layout, x.comm)
+    return wrap(take_positions(replicated(x), axis, positions), layout, x.comm)

@@ -11,6 +11,7 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.dispatch.argreduce import argreduce
 from heat_core.dispatch.operands import Scalar
 from heat_core.dispatch.reduce import Reducer, integer_sum_type, reduce
+from heat_core.dispatch.rows import over_rows
 from heat_core.dtypes import bool_
 
 __all__ = ["all", "any", "argmax", "argmin", "max", "min", "prod", "sum"]
@@ -22,10 +23,12 @@ def _is_everything(local: torch.Tensor, axes: tuple[int, ...]) -> bool:
     return len(axes) == local.dim()
 
 
+@over_rows
 def _sum(local: torch.Tensor, axes: tuple[int, ...], keepdims: bool) -> torch.Tensor:
     return torch.sum(local, axes, keepdim=keepdims)
 
 
+@over_rows
 def _prod(local: torch.Tensor, axes: tuple[int, ...], keepdims: bool) -> torch.Tensor:
     if not keepdims and _is_everything(local, axes):
         return torch.prod(local)
@@ -43,18 +46,20 @@ def _limit(dtype: torch.dtype, largest: bool) -> Scalar:
     return limits.max if largest else limits.min
 
 
+@over_rows
 def _all(local: torch.Tensor, axes: tuple[int, ...], keepdims: bool) -> torch.Tensor:
     return torch.all(local, axes, keepdim=keepdims).bool()
 
 
+@over_rows
 def _any(local: torch.Tensor, axes: tuple[int, ...], keepdims: bool) -> torch.Tensor:
     return torch.any(local, axes, keepdim=keepdims).bool()
 
 
 _SUM = Reducer("sum", _sum, "sum", lambda dtype: 0, integer_sum_type, accumulates=True)
 _PROD = Reducer("prod", _prod, "prod", lambda dtype: 1, integer_sum_type, accumulates=True)
-_MIN = Reducer("min", torch.amin, "min", lambda dtype: _limit(dtype, True), orders=True)
-_MAX = Reducer("max", torch.amax, "max", lambda dtype: _limit(dtype, False), orders=True)
+_MIN = Reducer("min", over_rows(torch.amin), "min", lambda dtype: _limit(dtype, True), orders=True)
+_MAX = Reducer("max", over_rows(torch.amax), "max", lambda dtype: _limit(dtype, False), orders=True)
 _ALL = Reducer("all", _all, "land", lambda dtype: True, lambda dtype: bool_)
 _ANY = Reducer("any", _any, "lor", lambda dtype: False, lambda dtype: bool_)
 

@@ -14,6 +14,7 @@ from heat_core.array.relayout import replicated, to_layout
 from heat_core.comm import Communicator
 from heat_core.dispatch.operands import as_tensor
 from heat_core.dtypes import canonical_heat_type, int64
+from heat_core.dtypes.unsigned import take_positions
 from heat_core.indexing.access import getitem
 from heat_core.layout import Layout
 from heat_core.ops.creation import placed, shape_of
@@ -99,7 +100,7 @@ def permutation(
 
 
 def _selected(local: torch.Tensor, axis: int, positions: torch.Tensor) -> torch.Tensor:
-    return local.index_select(axis, positions.to(local.device))
+    return take_positions(local, axis, positions.to(local.device))
 
 
 def exchange_order(
