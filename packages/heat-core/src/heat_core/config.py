@@ -26,12 +26,16 @@ class Config:
     auto_balance_threshold : float or None
         Results of slicing are rebalanced when the largest slab exceeds the mean by this factor;
         None: never.
+    reproducible : bool
+        Sums, means and variances of floating-point numbers have the same bits for every number
+        of ranks and every layout, at a few times the cost.
     """
 
     default_dtype: str = "float32"
     replicate_bytes: int = 256 << 20
     implicit_gather_bytes: int = 256 << 20
     auto_balance_threshold: float | None = None
+    reproducible: bool = False
 
     @contextmanager
     def __call__(self, **changes: object) -> Iterator[Config]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from heat_core.array.axes import normalize_axes
 from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.dispatch.exact import exact_sum
 from heat_core.dispatch.operands import Scalar, broadcast_shapes, coerce, local_operand
 from heat_core.dtypes import DType, can_cast, canonical_heat_type, int64, uint64
 from heat_core.dtypes.unsigned import CARRIERS, Carry, carry, uncarry
@@ -81,8 +83,11 @@ def reduce(
     out: DNDarray | None = None,
     initial: Scalar | None = None,
     where: Any = True,
+    exact: bool = False,
 ) -> DNDarray:
     """Reduce an array over some axes. Collective if the split axis is one of them.
+
+    With ``exact`` (of sums) the order of floating-point terms has no effect.
 
     Returns
     -------
@@ -102,9 +107,14 @@ def reduce(
     local = carry(local, carry_mode)
     if where is not True:
         local = _masked(reducer, x, local, where)
-    partial = _partial(reducer, local, tuple(sorted(axes)), keepdims)
-    if x.split in axes and x._comm.size > 1:
-        partial = _combine(reducer, x, partial)
+    dims, is_crossed = tuple(sorted(axes)), x.split in axes and x._comm.size > 1
+    if exact and (local.is_floating_point() or local.is_complex()):
+        n = math.prod(x.shape[axis] for axis in dims)
+        partial = exact_sum(local, dims, n, x._comm if is_crossed else None)
+        partial = partial if keepdims else partial.squeeze(dims)
+    else:
+        partial = _partial(reducer, local, dims, keepdims)
+        partial = _combine(reducer, x, partial) if is_crossed else partial
     if initial is not None:
         partial = _with_initial(reducer, partial, initial)
     carried = CARRIERS.get(result_type.torch) is partial.dtype

@@ -15,6 +15,8 @@ import torch
 from heat_core.array.axes import normalize_axes
 from heat_core.array.conversion import astype, convert
 from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.config import config
+from heat_core.dispatch.exact import exact_sum
 from heat_core.dispatch.reduce import store
 from heat_core.dtypes import float_type
 from heat_core.dtypes.unsigned import CARRIERS
@@ -136,9 +138,18 @@ def _reduced_over_ranks(x: DNDarray, axes: frozenset[int]) -> bool:
     return x.split is not None and x.split in axes and x.comm.size > 1
 
 
+def _exact_sum(x: DNDarray, local: torch.Tensor, axes: frozenset[int]) -> torch.Tensor:
+    comm = x.comm if _reduced_over_ranks(x, axes) else None
+    return exact_sum(local, tuple(sorted(axes)), _number(x, axes), comm)
+
+
 def _mean_of(x: DNDarray, axes: frozenset[int], *, keepdims: bool) -> torch.Tensor:
     """Global mean; NaN of no elements."""
     local, dims = _floating(x), tuple(sorted(axes))
+    if config.reproducible:
+        total = _exact_sum(x, local, axes)
+        total = total if keepdims else total.squeeze(dims)
+        return total / (_number(x, axes) or math.nan)
     total = torch.sum(local, dims, keepdim=keepdims) if dims else local
     if _reduced_over_ranks(x, axes):
         total = _double(total)
@@ -284,7 +295,11 @@ def var(
 
 
 def _variance(x: DNDarray, axes: frozenset[int], ddof: float) -> torch.Tensor:
-    _, (m2,) = _power_sums_of(x, axes, 2)
+    if config.reproducible:
+        deviation = _double(_floating(x)) - _mean_of(x, axes, keepdims=True)
+        m2 = _exact_sum(x, deviation.abs() ** 2, axes)
+    else:
+        _, (m2,) = _power_sums_of(x, axes, 2)
     return m2 / max(0.0, _number(x, axes) - ddof)
 
 

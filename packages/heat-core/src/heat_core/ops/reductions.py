@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from heat_core.array.dndarray import DNDarray
+from heat_core.config import config
 from heat_core.dispatch.argreduce import argreduce
 from heat_core.dispatch.operands import Scalar
 from heat_core.dispatch.reduce import Reducer, integer_sum_type, reduce
@@ -72,6 +73,8 @@ def sum(  # noqa: A001 - the name of the array API standard
     keepdims: bool | None = False,
     initial: Scalar | None = None,
     where: Any = True,
+    *,
+    reproducible: bool | None = None,
 ) -> DNDarray:
     """Sum of the elements. Collective if the split axis is reduced.
 
@@ -90,6 +93,9 @@ def sum(  # noqa: A001 - the name of the array API standard
         Added to the result.
     where : array_like of bool
         The elements to sum.
+    reproducible : bool, optional
+        The same bits for every number of ranks and every layout. Default:
+        ``config.reproducible``.
 
     Returns
     -------
@@ -97,9 +103,9 @@ def sum(  # noqa: A001 - the name of the array API standard
         Replicated if the split axis is reduced, else split along it. float16 and bfloat16 are
         summed in float32; float32 parts of the ranks are combined in float64.
     """
-    return reduce(
-        _SUM, x, axis, keepdims=bool(keepdims), dtype=dtype, out=out, initial=initial, where=where
-    )
+    exact = config.reproducible if reproducible is None else reproducible
+    options: dict[str, Any] = {"keepdims": bool(keepdims), "dtype": dtype, "out": out}
+    return reduce(_SUM, x, axis, initial=initial, where=where, exact=exact, **options)
 
 
 def prod(
