@@ -126,6 +126,26 @@ def test_hdf5_modes_and_options(folder: Path, check: Any) -> None:
     check(ht.load_hdf5(path, "b"), 3.0)
 
 
+@pytest.mark.parallel([2, 3])
+def test_hdf5_with_mpi_writes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """h5py's wheels have no MPI: a stand-in records what would be asked of it."""
+    from types import SimpleNamespace
+    from unittest.mock import MagicMock
+
+    fake = MagicMock()
+    fake.get_config.return_value = SimpleNamespace(mpi=True)
+    monkeypatch.setattr("heat_core.io.hdf5.require", lambda name: fake)
+    x = ht.arange(10, split=0)
+    ht.save_hdf5(x, "a.h5", "x", compression="gzip")
+    fake.File.assert_called_once_with("a.h5", "w", driver="mpio", comm=x.comm.handle)
+    target = fake.File.return_value.__enter__.return_value.create_dataset
+    target.assert_called_once_with("x", (10,), np.dtype(np.int64), compression="gzip")
+    ((key, values),) = [call.args for call in target.return_value.__setitem__.call_args_list]
+    assert key == x.layout.slices(x.comm.rank)
+    np.testing.assert_array_equal(values, x.larray.numpy())
+    target.return_value.collective.__enter__.assert_called_once_with()
+
+
 @pytest.mark.parallel(RANKS)
 def test_hdf5_errors_reach_all_ranks(folder: Path) -> None:
     path = folder / "errors.h5"

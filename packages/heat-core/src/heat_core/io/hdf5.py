@@ -118,7 +118,8 @@ def save_hdf5(
 ) -> None:
     """Write an array as a dataset of an HDF5 file. Collective.
 
-    The ranks write their slabs one after another; a replicated array is written by rank 0.
+    The ranks write their slabs at the same time where h5py was built with MPI, else one after
+    another; a replicated array is written by rank 0.
 
     Parameters
     ----------
@@ -141,12 +142,25 @@ def save_hdf5(
         raise TypeError("HDF5 has no bfloat16: pass another dtype")
     with collective(comm):
         h5py = require("h5py")
+        at_once = data.is_distributed() and h5py.get_config().mpi
+    if at_once:
+        with collective(comm), h5py.File(path, mode, driver="mpio", comm=comm.handle) as file:
+            target = file.create_dataset(dataset, data.shape, kind, **create_options)
+            with target.collective:  # what compressed datasets need
+                target[data.layout.slices(comm.rank)] = to_numpy(data.larray)
+        return
+    with collective(comm):
         if comm.rank == 0:
             with h5py.File(path, mode) as file:
                 file.create_dataset(dataset, data.shape, kind, **create_options)
+    _write_in_turns(data, path, dataset)
+
+
+def _write_in_turns(data: DNDarray, path: PathLike, dataset: str) -> None:
+    """The slabs one after another: without MPI-IO only one rank may have the file open to write."""
+    comm = data.comm
     for writer in range(comm.size if data.is_distributed() else 1):
-        # The file is closed between turns: without MPI-IO only one rank may have it open to write.
         with collective(comm):
             if comm.rank == writer and data.lnumel:
-                with h5py.File(path, "r+") as file:
+                with require("h5py").File(path, "r+") as file:
                     file[dataset][data.layout.slices(writer)] = to_numpy(data.larray)
