@@ -140,7 +140,7 @@ class TrainedBlock:
         if not learn:
             return out, None
         with torch.enable_grad():
-            end = self._tapped(out)
+            end = self.tapped(out)
         return out.detach(), _autograd_tape(end, self.scaler)
 
     def run(self, h: Tensor, step: int) -> Tensor:
@@ -174,7 +174,7 @@ class TrainedBlock:
         """Those that require gradients."""
         return [p for p in self.parameters if p.requires_grad]
 
-    def _tapped(self, out: Tensor) -> Tensor:
+    def tapped(self, out: Tensor) -> Tensor:
         """Where the pseudo-gradient enters."""
         if self.tap == "output":
             return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from f3.sources import DelayedError
 if TYPE_CHECKING:
     from f3.learner import Learner
 
-__all__ = ["load", "restore", "save", "state_of"]
+__all__ = ["load", "load_folder", "restore", "save", "state_of", "write"]
 
 
 def state_of(learner: Learner) -> dict[str, Any]:
@@ -66,8 +67,6 @@ def save(path: str | os.PathLike[str], learner: Learner) -> None:
 def load(path: str | os.PathLike[str], learner: Learner) -> None:
     """Bring a learner of the same settings into the state of a file, or of a pipeline's folder."""
     if Path(path).is_dir():
-        from f3.distributed.fitting import load_folder
-
         load_folder(path, learner)
         return
     device = learner.head.parameters[0].device
@@ -79,3 +78,27 @@ def write(path: Path, state: dict[str, Any]) -> None:
     part = path.with_name(f"{path.name}.part")
     torch.save(state, part)
     part.replace(path)
+
+
+def load_folder(folder: str | os.PathLike[str], learner: Learner) -> None:
+    """Bring a learner into the state of a pipeline's checkpoint, whatever its number of ranks.
+
+    For a pipeline of any other number of ranks, and for one process. Collective only in that all
+    ranks have to do it, before they go on.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no complete checkpoint.
+    """
+    root = Path(folder)
+    index = root / "index.json"
+    if not index.exists():
+        raise FileNotFoundError(f"{root} holds no complete checkpoint: there is no index.json")
+    states = [
+        torch.load(root / name, weights_only=True)
+        for name in json.loads(index.read_text())["files"]
+    ]
+    whole = states[-1]
+    whole["blocks"] = {n: block for state in states for n, block in state["blocks"].items()}
+    learner.load_state_dict(whole)

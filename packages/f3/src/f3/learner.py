@@ -19,7 +19,7 @@ from f3.feedback import Feedback
 from f3.feedback.initialisers import Initialiser
 from f3.kinds import Visit
 from f3.optimizers import BlockOptimizer, OptimizerFactory
-from f3.partition import Sequential, wrap
+from f3.partition import Sequential, device_of, wrap
 from f3.signals import Signal
 from f3.sources import ErrorSource, ZeroError
 
@@ -130,7 +130,7 @@ class Learner:
         self.together: Callable[[], AbstractContextManager[None]] = nullcontext
         self.scheduler: Any = None
         self.epoch = self.batch = self.steps = 0
-        device_type = next(iter(self.model.parameters())).device.type
+        device_type = device_of(self.model).type
         settings = BlockSettings(
             seed, clip_norm if clip_scope == "block" else None, amp, device_type, fuse
         )

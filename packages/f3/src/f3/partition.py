@@ -82,6 +82,11 @@ def head_position(model: nn.Sequential) -> int:
     return positions[-1]
 
 
+def device_of(model: nn.Sequential) -> torch.device:
+    """Where the head is."""
+    return next(model[head_position(model)].parameters()).device
+
+
 def check_blocks(blocks: Sequence[nn.Module]) -> None:
     """Refuse parameters that belong to two blocks.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from f3.distributed.pipeline import Pipeline
     from f3.learner import Learner
 
-__all__ = ["fit", "load_folder", "save_folder"]
+__all__ = ["fit", "save_folder"]
 
 
 def fit(
@@ -149,27 +149,3 @@ def save_folder(folder: str | os.PathLike[str], pipeline: Pipeline) -> None:
             if old.name != part:
                 shutil.rmtree(old)
     comm.barrier()
-
-
-def load_folder(folder: str | os.PathLike[str], learner: Learner) -> None:
-    """Bring a learner into the state of a pipeline's checkpoint, whatever its number of ranks.
-
-    For a pipeline of any other number of ranks, and for one process. Collective only in that all
-    ranks have to do it, before they go on.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no complete checkpoint.
-    """
-    root = Path(folder)
-    index = root / "index.json"
-    if not index.exists():
-        raise FileNotFoundError(f"{root} holds no complete checkpoint: there is no index.json")
-    states = [
-        torch.load(root / name, weights_only=True)
-        for name in json.loads(index.read_text())["files"]
-    ]
-    whole = states[-1]
-    whole["blocks"] = {n: block for state in states for n, block in state["blocks"].items()}
-    learner.load_state_dict(whole)
