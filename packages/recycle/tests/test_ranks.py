@@ -30,6 +30,11 @@ def test_models_of_all_numbers_of_ranks_are_the_same(head):
     tolerance = 1e-6 if head == "ridge" else 1e-2
     alone = ReCycleForecaster(**options).fit(y).predict().to_numpy()
     assert forecast == pytest.approx(alone, abs=tolerance)
+    found = shared.backtest(y, quantiles=[0.1, 0.9], comm=world())
+    same = shared.backtest(y, quantiles=[0.1, 0.9])
+    assert np.array_equal(found.truth, same.truth)
+    assert found.forecast == pytest.approx(same.forecast, abs=1e-6)
+    assert found.quantiles == pytest.approx(same.quantiles, abs=1e-5)
     if head == "transformer":
         double = ReCycleForecaster(**options).fit(y, comm=One()).predict().to_numpy()
         assert forecast == pytest.approx(double, abs=1e-6)

@@ -9,6 +9,7 @@ from tools.demo.stages.lowrank import LowRank
 from tools.demo.stages.moments import Moments
 from tools.demo.stages.pca import PCA
 from tools.demo.stages.quality import Quality
+from tools.demo.stages.recycle import Forecast
 from tools.demo.stages.storage import Storage
 
 __all__ = ["STAGES"]
@@ -23,4 +24,5 @@ STAGES: tuple[Stage, ...] = (
     KMeans(),
     LowRank(),
     DASO(),
+    Forecast(),
 )
