@@ -148,3 +148,11 @@ def test_public_files_are_checked(tmp_path):
         load_dataset("ETTh1", tmp_path)
     with pytest.raises(ValueError, match="name must be"):
         load_dataset("ETTh9")
+
+
+def test_energy_of_a_fit(y):
+    pytest.importorskip("energymeter")
+    model = ReCycleForecaster(**OPTIONS).fit(y, energy=True)
+    assert model.energy_.low <= model.energy_.joules <= model.energy_.high
+    assert model.energy_.joules > 0 and model.energy_.kind in {"measured", "estimate"}
+    assert model.energy_.kind in str(model.energy_) and model.energy_.watts > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,9 +62,10 @@ def measured(label: str) -> Iterator[Measured]:
             "energy=True needs the package energymeter: pip install energymeter"
         ) from error
     found = Measured()
-    with energymeter.Meter(label=label) as meter:
-        yield found
-    result = meter.result
+    with tempfile.TemporaryDirectory() as folder:
+        with energymeter.Meter(label=label, out=folder) as meter:
+            yield found
+        result = meter.result
     total = result.total
     kind = "measured" if result.measured and not result.modelled else "estimate"
     found.energy = Energy(total.joules, total.low, total.high, result.seconds, kind)
