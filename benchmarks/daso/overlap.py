@@ -40,7 +40,9 @@ def worker(cases: list[tuple[int, int]], cycles: int, file: Path) -> None:
     transport, rows = daso.make_transport(timeout_s=60.0), []
     assert transport.cross is not None
     # all ranks measure at once, as their stripes travel at once
-    link = measure_link(transport.cross, sizes=(256, PARAMETERS // transport.topology.stripes))
+    link = measure_link(
+        transport.cross, transport.world, sizes=(256, PARAMETERS // transport.topology.stripes)
+    )
     for every, wait in cases:
         model = nn.Linear(1000, PARAMETERS // 1000, bias=False)
         config = daso.DASOConfig.fixed(every, wait, total_steps=10**6, timeout_s=60.0)

@@ -28,7 +28,6 @@ from tools.emulated_cluster.network import ClusterError, Link, Network
 from tools.testing.launch import child_environment, launcher
 
 _MARK = "HPC_ML_EMULATED_CLUSTER"
-_UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,8 +101,7 @@ def _run_throttled(given: argparse.Namespace) -> int:
     total = given.nodes * given.ranks
     extra = dict.fromkeys(("DASO_RANKS_PER_NODE", "MPI_UTILS_RANKS_PER_NODE"), str(given.ranks))
     extra["OMP_NUM_THREADS"] = "1"
-    number, unit = re.fullmatch(r"([\d.]+)(\w+)", given.rate or "1000gbit").groups()  # type: ignore[union-attr]
-    gbit_s = float(number) * _UNITS[unit] / 1e9
+    gbit_s = min(Link(given.rate).bits_per_second / 1e9, 1000.0)
     extra["DASO_THROTTLE"] = f"{gbit_s},{given.latency / 1e3}"
     line = [*launcher(), "-n", str(total)]
     if given.launcher == "torchrun":

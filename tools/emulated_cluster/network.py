@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -36,6 +37,13 @@ class Link:
 
     rate: str = ""
     latency_ms: float = 0.0
+
+    @property
+    def bits_per_second(self) -> float:
+        """The rate as a number; infinite if it is unlimited."""
+        if not self.rate:
+            return math.inf
+        return float(self.rate[:-4]) * {"k": 1e3, "m": 1e6, "g": 1e9}[self.rate[-4]]
 
 
 def inside_own_network() -> bool:
@@ -129,7 +137,7 @@ class Network:
             parent = ["parent", "1:1"]
         if self.link.rate:
             # small, so that short messages pay as well; fast links need more to reach their rate
-            burst = "256k" if self.link.rate.endswith("gbit") else "64k"
+            burst = "64k" if self.link.bits_per_second < 150e6 else "256k"
             shape = ["tbf", "rate", self.link.rate, "burst", burst, "latency", "50ms"]
             _run(*tc, "qdisc", "add", "dev", device, *parent, *shape)
 

@@ -102,11 +102,12 @@ class DASO(Progress, WrappedOptimizer):
         self._last_step = time.perf_counter()
         self._waits = 0.0
         self._is_finished = self._is_unscaled = False
-        self._hook = None
-        if not self.transport.courier.threaded:
-            self._hook = nn.modules.module.register_module_forward_hook(
-                lambda *_: self.transport.courier.poll()
-            )
+        # without a thread, exchanges progress between layers
+        layers = [] if self.transport.courier.threaded else list(model.modules())
+        self._hooks = [
+            layer.register_forward_hook(lambda *_: self.transport.courier.poll())
+            for layer in layers
+        ]
 
     def _lay_out(self, local: Local) -> None:
         """Prepare the exchange of what is trained now."""
@@ -288,9 +289,8 @@ class DASO(Progress, WrappedOptimizer):
 
     def close(self) -> None:
         """End the background work, without waiting for other ranks."""
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
+        for hook in self._hooks:
+            hook.remove()
         self.transport.courier.close(1.0)
 
     def __enter__(self) -> DASO:
