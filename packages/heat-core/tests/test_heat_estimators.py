@@ -30,12 +30,24 @@ ROWS = {
     "MiniBatchKMeans": Row(
         lambda: ht.cluster.MiniBatchKMeans(3, random_state=1), "predict", ht.is_clusterer
     ),
+    "KMedians": Row(lambda: ht.cluster.KMedians(3, random_state=1), "predict", ht.is_clusterer),
+    "KMedoids": Row(lambda: ht.cluster.KMedoids(3, random_state=1), "predict", ht.is_clusterer),
+    "GaussianMixture": Row(
+        lambda: ht.cluster.GaussianMixture(2, random_state=1), "predict", ht.is_clusterer
+    ),
+    "Spectral": Row(
+        lambda: ht.cluster.Spectral(2, gamma=0.5, random_state=1, reigh_rank=20),
+        "predict",
+        ht.is_clusterer,
+    ),
     "KNeighborsClassifier": Row(
         ht.classification.KNeighborsClassifier, "predict", ht.is_classifier
     ),
     "KNeighborsRegressor": Row(ht.classification.KNeighborsRegressor, "predict", ht.is_regressor),
     "GaussianNB": Row(ht.naive_bayes.GaussianNB, "predict", ht.is_classifier),
     "Lasso": Row(ht.regression.Lasso, "predict", ht.is_regressor),
+    "ElasticNet": Row(lambda: ht.regression.ElasticNet(0.1), "predict", ht.is_regressor),
+    "LogisticRegression": Row(ht.regression.LogisticRegression, "predict_proba", ht.is_classifier),
     "LinearRegression": Row(ht.regression.LinearRegression, "predict", ht.is_regressor),
     "Ridge": Row(ht.regression.Ridge, "predict", ht.is_regressor),
     "PCA": Row(lambda: ht.decomposition.PCA(2), "transform", ht.is_transformer),

@@ -143,3 +143,66 @@ def test_naive_bayes_sends_its_sums_once() -> None:
     with traffic(X.comm) as counted:
         ht.naive_bayes.GaussianNB().fit(X, y)
     assert counted.messages("allreduce") == 2  # a point to count from, and the sums
+
+
+@pytest.mark.parallel([1, 2, 3, 4, 7])
+@pytest.mark.parametrize(("alpha", "ratio"), [(0.1, 0.5), (1.0, 0.9), (0.01, 0.0)])
+def test_elastic_net_as_scikit_learn(alpha: float, ratio: float) -> None:
+    from sklearn.datasets import load_diabetes
+    from sklearn.linear_model import ElasticNet
+
+    data, target = load_diabetes(return_X_y=True)
+    wanted = ElasticNet(alpha=alpha, l1_ratio=ratio, tol=1e-10, max_iter=100_000).fit(data, target)
+    X, y = ht.array(data, split=0), ht.array(target, split=0)
+    found = ht.regression.ElasticNet(alpha, l1_ratio=ratio).fit(X, y)
+    np.testing.assert_allclose(found.coef_.numpy(), wanted.coef_, atol=1e-6)
+    assert found.intercept_ == pytest.approx(wanted.intercept_)
+    assert found.score(X, y) == pytest.approx(wanted.score(data, target))
+    with pytest.raises(ValueError, match="l1_ratio"):
+        ht.regression.ElasticNet(l1_ratio=2).fit(X, y)
+
+
+@pytest.mark.parallel([1, 2, 3, 4, 7])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_logistic_regression_as_scikit_learn(n_classes: int, intercept: bool) -> None:
+    from sklearn.datasets import load_wine
+    from sklearn.linear_model import LogisticRegression
+
+    data, classes = load_wine(return_X_y=True)
+    data, classes = data[classes < n_classes], classes[classes < n_classes] * 2 + 5
+    data = (data - data.mean(0)) / data.std(0) + 0.5
+    weights = np.random.default_rng(0).integers(1, 4, len(data)).astype("f8")
+    wanted = LogisticRegression(
+        C=0.5, fit_intercept=intercept, tol=1e-10, max_iter=10_000, solver="newton-cg"
+    ).fit(data, classes, weights)
+    X, y = ht.array(data, split=0), ht.array(classes, split=0)
+    estimator = ht.regression.LogisticRegression(0.5, fit_intercept=intercept)
+    found = estimator.fit(X, y, ht.array(weights, split=0))
+    np.testing.assert_allclose(found.coef_.numpy(), wanted.coef_, atol=1e-5)
+    np.testing.assert_allclose(
+        found.intercept_.numpy(),
+        np.broadcast_to(wanted.intercept_, found.intercept_.shape),
+        atol=1e-5,
+    )
+    np.testing.assert_allclose(
+        found.predict_proba(X).numpy(), wanted.predict_proba(data), atol=1e-5
+    )
+    np.testing.assert_array_equal(found.predict(X).numpy(), wanted.predict(data))
+    np.testing.assert_allclose(
+        found.decision_function(X).numpy(), wanted.decision_function(data), atol=1e-4
+    )
+    assert found.classes_.tolist() == wanted.classes_.tolist()
+    assert found.score(X, y) == pytest.approx(wanted.score(data, classes))
+    with pytest.raises(ValueError, match="one class"):
+        estimator.fit(X, y * 0)
+    with pytest.raises(ValueError, match="positive"):
+        ht.regression.LogisticRegression(0).fit(X, y)
+
+
+@pytest.mark.parallel([1, 2])
+def test_names_of_the_original_lasso() -> None:
+    lasso = ht.regression.Lasso(lam=0.5)
+    x = ht.array([-2.0, 0.3, 1.0], split=0)
+    assert lasso.soft_threshold(x).tolist() == [-1.5, 0.0, 0.5]
+    assert lasso.rmse(x, x + 2) == pytest.approx(2)

@@ -212,6 +212,9 @@ from heat_core.io import (
     supports_parquet,
     supports_zarr,
 )
+from heat_core.linalg.condition import (
+    condest,
+)
 from heat_core.linalg.cross_product import (
     cross_of_axes as cross,
 )
@@ -231,6 +234,16 @@ from heat_core.linalg.inverse import (
     inv,
     slogdet,
     solve,
+)
+from heat_core.linalg.krylov import (
+    cg,
+    gmres,
+)
+from heat_core.linalg.lanczos import (
+    lanczos,
+)
+from heat_core.linalg.lobpcg import (
+    lobpcg,
 )
 from heat_core.linalg.matmul import (
     matmul,
@@ -648,6 +661,7 @@ if TYPE_CHECKING:
         cluster,
         decomposition,
         fft,
+        graph,
         naive_bayes,
         preprocessing,
         random,
@@ -751,6 +765,7 @@ __all__ = [
     "cdouble",
     "ceil",
     "cfloat",
+    "cg",
     "classification",
     "clip",
     "clone",
@@ -763,6 +778,7 @@ __all__ = [
     "compress",
     "concat",
     "concatenate",
+    "condest",
     "config",
     "conj",
     "conjugate",
@@ -861,7 +877,9 @@ __all__ = [
     "get_device",
     "get_printoptions",
     "global_printing",
+    "gmres",
     "gradient",
+    "graph",
     "greater",
     "greater_equal",
     "gt",
@@ -921,6 +939,7 @@ __all__ = [
     "ix_",
     "kron",
     "kurtosis",
+    "lanczos",
     "lcm",
     "ldexp",
     "le",
@@ -942,6 +961,7 @@ __all__ = [
     "load_parquet",
     "load_sharded",
     "load_zarr",
+    "lobpcg",
     "local_printing",
     "log",
     "log1p",

@@ -15,6 +15,7 @@ SUBPACKAGES = (
     "cluster",
     "decomposition",
     "fft",
+    "graph",
     "naive_bayes",
     "preprocessing",
     "random",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from heat_core.array.dndarray import DNDarray
@@ -12,13 +14,22 @@ from heat_core.estimators import BaseEstimator, ClusteringMixin, check_fitted
 from heat_core.random import Generator
 from heat_core.samples import Samples, check_features
 
-__all__ = ["CentreClusterer"]
+Assign = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
-_INITS = ("k-means++", "kmeans++", "probability_based", "k-means||", "random")
+__all__ = ["CentreClusterer", "farthest"]
+
+_PLUS_PLUS = ("k-means++", "kmeans++", "k-medians++", "k-medoids++", "probability_based")
+_INITS = (*_PLUS_PLUS, "k-means||", "random")
 
 
 class CentreClusterer(ClusteringMixin, BaseEstimator):
-    """Clusters around centres, which every rank has."""
+    """Clusters around centres, which every rank has.
+
+    A subclass may measure distances in another way than by squares.
+    """
+
+    _assign: Assign = staticmethod(assign)
+    _norm = 2.0
 
     n_clusters: int
     init: str | DNDarray
@@ -35,7 +46,9 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
         check_fitted(self)
         samples = Samples.of(X, least=0)
         check_features(samples, self.cluster_centers_.shape[1])
-        labels, _ = assign(samples.local, self.cluster_centers_.larray.to(samples.local.dtype))
+        labels, _ = self._assign(
+            samples.local, self.cluster_centers_.larray.to(samples.local.dtype)
+        )
         return samples.array(labels)
 
     def transform(self, X: DNDarray) -> DNDarray:
@@ -44,17 +57,18 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
         samples = Samples.of(X, least=0)
         check_features(samples, self.cluster_centers_.shape[1])
         centres = self.cluster_centers_.larray.to(samples.local.dtype)
-        return samples.array(
-            torch.cdist(samples.local, centres, compute_mode="donot_use_mm_for_euclid_dist")
-        )
+        exact = "donot_use_mm_for_euclid_dist"
+        return samples.array(torch.cdist(samples.local, centres, self._norm, exact))
 
     def score(self, X: DNDarray, y: DNDarray | None = None) -> float:
-        """Less the sum of the squared distances to the nearest centre. Collective."""
+        """Less the sum of what the nearest centres cost, as ``inertia_``. Collective."""
         del y
         check_fitted(self)
         samples = Samples.of(X)
         check_features(samples, self.cluster_centers_.shape[1])
-        _, distances = assign(samples.local, self.cluster_centers_.larray.to(samples.local.dtype))
+        _, distances = self._assign(
+            samples.local, self.cluster_centers_.larray.to(samples.local.dtype)
+        )
         (cost,) = samples.sum(distances.double().sum())
         return -float(cost)
 
@@ -103,7 +117,7 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
         iterations: int,
     ) -> bool:
         """Set the attributes if these centres are better than those of before."""
-        labels, distances = assign(samples.local, centres)
+        labels, distances = self._assign(samples.local, centres)
         costs = distances.double() if weights is None else distances.double() * weights
         (total,) = samples.sum(costs.sum())
         if float(total) >= self.inertia_:
@@ -113,3 +127,15 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
         self.inertia_ = float(total)
         self.n_iter_ = iterations
         return True
+
+
+def farthest(samples: Samples, distances: torch.Tensor, number: int) -> torch.Tensor:
+    """The samples that are farthest from their centres, (number, d), on every rank. Collective.
+
+    ``distances`` are those of the rows of this rank.
+    """
+    best = distances.topk(min(number, len(distances)))
+    rows, values = samples.local[best.indices], best.values
+    if samples.is_distributed:
+        values, rows = samples.comm.allgatherv(values), samples.comm.allgatherv(rows)
+    return rows[values.argsort(descending=True, stable=True)[:number]]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
 
 import torch
 
 from heat_core.array.dndarray import DNDarray
-from heat_core.cluster.centres import CentreClusterer
+from heat_core.cluster.centres import CentreClusterer, farthest
 from heat_core.cluster.lloyd import accumulate, assign
 from heat_core.ops.moments import var
 from heat_core.random import Generator, default_rng
@@ -136,21 +135,10 @@ class KMeans(CentreClusterer):
             moved = (sums / sizes.unsqueeze(1)).to(centres.dtype)
             empty = sizes == 0
             if empty.any():
-                moved[empty] = _farthest(samples, centres, int(empty.sum()))
+                _, distances = assign(samples.local, centres)
+                moved[empty] = farthest(samples, distances, int(empty.sum()))
             shift = float((moved - centres).double().square().sum())
             centres = moved
             if shift <= tolerance or iteration == self.max_iter:
                 return centres, iteration
         raise AssertionError("unreachable")
-
-
-def _farthest(samples: Samples, centres: torch.Tensor, number: int) -> torch.Tensor:
-    """The samples that are farthest from their nearest centre, (number, d). Collective."""
-    _, distances = assign(samples.local, centres)
-    best = distances.topk(min(number, len(distances)))
-    rows = samples.local[best.indices]
-    values = best.values
-    if samples.is_distributed:
-        values, rows = samples.comm.allgatherv(values), samples.comm.allgatherv(rows)
-    order: Any = values.argsort(descending=True, stable=True)[:number]
-    return rows[order]

@@ -2,12 +2,16 @@
 
 from heat_core.errors import LinAlgError
 from heat_core.linalg.cholesky import cholesky
+from heat_core.linalg.condition import condest
 from heat_core.linalg.cross_product import cross
 from heat_core.linalg.eigen import eig, eigh, eigvals, eigvalsh
 from heat_core.linalg.hierarchical import hsvd, hsvd_rank, hsvd_rtol
 from heat_core.linalg.incremental_svd import isvd
 from heat_core.linalg.inverse import det, inv, slogdet, solve
+from heat_core.linalg.krylov import cg, gmres
+from heat_core.linalg.lanczos import lanczos
 from heat_core.linalg.least_squares import lstsq, pinv
+from heat_core.linalg.lobpcg import lobpcg
 from heat_core.linalg.lu import lu
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.matrix_functions import matrix_exp, matrix_power
@@ -37,8 +41,10 @@ expm = matrix_exp
 
 __all__ = [
     "LinAlgError",
+    "cg",
     "cholesky",
     "cond",
+    "condest",
     "cross",
     "det",
     "diagonal",
@@ -48,6 +54,7 @@ __all__ = [
     "eigvals",
     "eigvalsh",
     "expm",
+    "gmres",
     "hsvd",
     "hsvd_rank",
     "hsvd_rtol",
@@ -55,6 +62,8 @@ __all__ = [
     "inv",
     "isvd",
     "kron",
+    "lanczos",
+    "lobpcg",
     "lstsq",
     "lu",
     "matmul",

@@ -5,6 +5,8 @@ N. Halko, P. G. Martinsson, J. A. Tropp: Finding structure with randomness, SIAM
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heat_core.array.dndarray import DNDarray
@@ -20,7 +22,7 @@ from heat_core.ops.sorting import argsort
 if TYPE_CHECKING:
     from heat_core.random import Generator
 
-__all__ = ["reigh", "rsvd"]
+__all__ = ["dominant_eigenpairs", "reigh", "rsvd"]
 
 
 def rsvd(
@@ -93,9 +95,33 @@ def reigh(
     """
     matrix = _one_matrix(as_square(A, "reigh"), "reigh", n_eigenvalues, n_oversamples, power_iter)
     directions = min(n_eigenvalues + n_oversamples, matrix.shape[0])
-    basis = _range_of(matrix, directions, power_iter, random_state, hermitian=True)
-    found = eigh(matmul(adjoint(basis), matmul(matrix, basis), out_split=None))
-    order = argsort(absolute(found.eigenvalues), descending=True)[:n_eigenvalues]
+    start = _random_columns(matrix, directions, random_state)
+    values, vectors = dominant_eigenpairs(partial(matmul, matrix), start, power_iter)
+    return EighResult(values[:n_eigenvalues], vectors[:, :n_eigenvalues])
+
+
+def dominant_eigenpairs(
+    apply: Callable[[DNDarray], DNDarray], start: DNDarray, power_iter: int
+) -> EighResult:
+    """Eigenvalues of largest magnitude of a Hermitian operator, from random columns. Collective.
+
+    Parameters
+    ----------
+    apply : callable
+        The product of the operator with (n, k).
+    start : DNDarray, (n, k)
+    power_iter : int
+
+    Returns
+    -------
+    (eigenvalues, eigenvectors)
+        (k,) by falling magnitude, and (n, k).
+    """
+    basis = _orthonormal(apply(start))
+    for _ in range(power_iter):
+        basis = _orthonormal(apply(basis))
+    found = eigh(matmul(adjoint(basis), apply(basis), out_split=None))
+    order = argsort(absolute(found.eigenvalues), descending=True)
     return EighResult(found.eigenvalues[order], matmul(basis, found.eigenvectors[:, order]))
 
 
@@ -108,27 +134,27 @@ def _one_matrix(x: Any, name: str, rank: int, n_oversamples: int, power_iter: in
     return matrix
 
 
-def _range_of(
-    matrix: DNDarray,
-    directions: int,
-    power_iter: int,
-    random_state: int | Generator | None,
-    *,
-    hermitian: bool = False,
+def _random_columns(
+    matrix: DNDarray, directions: int, random_state: int | Generator | None
 ) -> DNDarray:
-    """Orthonormal columns, (m, directions), that nearly span the range. Collective."""
+    """Normal numbers, (n, directions), replicated: all ranks draw the same, nothing is sent."""
     from heat_core.random import default_rng
 
-    # Replicated: every rank draws the same numbers, and nothing is sent.
-    shape, real = (matrix.shape[1], directions), matrix.larray.dtype.to_real()
-    dtype = str(real).removeprefix("torch.")
-    omega = default_rng(random_state).standard_normal(shape, dtype=dtype, comm=matrix.comm)
-    basis = _orthonormal(matmul(matrix, omega))
-    turned = matrix if hermitian else adjoint(matrix)
+    dtype = str(matrix.larray.dtype.to_real()).removeprefix("torch.")
+    shape = (matrix.shape[1], directions)
+    rng = default_rng(random_state)
+    columns: DNDarray = rng.standard_normal(shape, dtype=dtype, comm=matrix.comm)
+    return columns
+
+
+def _range_of(
+    matrix: DNDarray, directions: int, power_iter: int, random_state: int | Generator | None
+) -> DNDarray:
+    """Orthonormal columns, (m, directions), that nearly span the range. Collective."""
+    basis = _orthonormal(matmul(matrix, _random_columns(matrix, directions, random_state)))
     for _ in range(power_iter):
         # Orthonormal after each product: the small singular values would drown otherwise.
-        if not hermitian:
-            basis = _orthonormal(matmul(turned, basis))
+        basis = _orthonormal(matmul(adjoint(matrix), basis))
         basis = _orthonormal(matmul(matrix, basis))
     return basis
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import count
 
 import torch
 
-from heat_core.array.dndarray import DNDarray
+from heat_core.array.dndarray import DNDarray, wrap
+from heat_core.dtypes import float_type
 from heat_core.estimators import BaseEstimator, RegressionMixin, check_fitted
+from heat_core.ops.moments import mean
 from heat_core.regression.gram import gram_of
 from heat_core.samples import Samples, check_features
 
@@ -69,8 +73,9 @@ class Lasso(RegressionMixin, BaseEstimator):
         if y.ndim == 2 and y.shape[1] != 1:
             raise ValueError(f"Lasso has one target, not {y.shape[1]}")
         gram, samples = gram_of(x, y, centred=False)
+        penalties = [0.0, *(self.lam,) * (samples.d - 1)]
         theta, self.n_iter = coordinate_descent(
-            gram.xx / samples.n, gram.xy[:, 0] / samples.n, self.lam, self.max_iter, self.tol
+            gram.xx / samples.n, gram.xy[:, 0] / samples.n, penalties, self.max_iter, self.tol
         )
         self._theta_ = samples.replicated(theta.unsqueeze(1))
         self.coef_ = samples.replicated(theta[1:].unsqueeze(1))
@@ -83,6 +88,16 @@ class Lasso(RegressionMixin, BaseEstimator):
         check_fitted(self)
         return self._theta_
 
+    def soft_threshold(self, rho: DNDarray) -> DNDarray:
+        """``rho`` moved by ``lam`` towards 0, element by element. Local."""
+        local = torch.nn.functional.softshrink(rho.larray.to(float_type(rho.dtype).torch), self.lam)
+        return wrap(local, rho.layout, rho.comm)
+
+    @staticmethod
+    def rmse(gt: DNDarray, yest: DNDarray) -> float:
+        """The root of the mean squared difference of two arrays. Collective if distributed."""
+        return math.sqrt(mean((gt - yest) ** 2).item())
+
     def predict(self, x: DNDarray) -> DNDarray:
         """The numbers of samples, (n,). Local unless ``x`` is split along axis 1."""
         check_fitted(self)
@@ -92,16 +107,16 @@ class Lasso(RegressionMixin, BaseEstimator):
 
 
 def coordinate_descent(
-    xx: torch.Tensor, xy: torch.Tensor, lam: float, max_iter: int, tol: float
+    xx: torch.Tensor, xy: torch.Tensor, penalties: Sequence[float], max_iter: int, tol: float
 ) -> tuple[torch.Tensor, int]:
-    """The minimum of ``theta' xx theta / 2 - theta' xy + lam |theta[1:]|_1``; pure.
+    """The minimum of ``theta' xx theta / 2 - theta' xy + penalties' |theta|``; pure.
 
     Parameters
     ----------
     xx : torch.Tensor, (d, d)
         Symmetric, positive semidefinite; float64.
     xy : torch.Tensor, (d,)
-    lam : float
+    penalties : sequence of float, (d,)
     max_iter : int
     tol : float
 
@@ -119,8 +134,7 @@ def coordinate_descent(
             if scale == 0:
                 continue
             rho = residual[j] + scale * theta[j]
-            penalty = lam if j else 0.0
-            new = float(max(abs(rho) - penalty, 0.0) / scale * (1 if rho > 0 else -1))
+            new = float(max(abs(rho) - penalties[j], 0.0) / scale * (1 if rho > 0 else -1))
             change = new - theta[j]
             if change:
                 residual -= change * products[j]

@@ -1,0 +1,119 @@
+"""Clusters of any shape and number: regions where samples lie dense.
+
+M. Ester, H.-P. Kriegel, J. Sander, X. Xu: A density-based algorithm for discovering clusters in
+large spatial databases with noise, KDD 1996.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from heat_core.array.dndarray import DNDarray
+from heat_core.array.relayout import replicated
+from heat_core.estimators import BaseEstimator, ClusteringMixin
+from heat_core.samples import Samples, check_numbers
+from heat_core.spatial.ring import travelling
+
+__all__ = ["DBSCAN"]
+
+_BLOCK_ELEMENTS = 1 << 18
+
+
+class DBSCAN(ClusteringMixin, BaseEstimator):
+    """Joins samples that have many neighbours, and what is near them; the rest is noise.
+
+    Parameters
+    ----------
+    eps : float
+        Samples up to this distance are neighbours.
+    min_samples : int
+        A sample with so many neighbours, itself included, is a core sample.
+
+    Attributes
+    ----------
+    labels_ : DNDarray of int64, (n,)
+        Clusters are numbered by their first core sample; -1 for noise. Split like the samples.
+    core_sample_indices_ : DNDarray, (c,)
+        Rising; replicated.
+
+    Notes
+    -----
+    The pairs of neighbours are found once, while the samples travel around the ranks, and are all
+    that is kept, beside one number for each sample on each rank. Clusters grow by their least
+    number, and halve the ways that are left each time: a few allreduces of n numbers.
+    """
+
+    labels_: DNDarray
+    core_sample_indices_: DNDarray
+
+    def __init__(self, eps: float = 0.5, min_samples: int = 5) -> None:
+        self.eps = eps
+        self.min_samples = min_samples
+
+    def fit(self, X: DNDarray, y: DNDarray | None = None) -> DBSCAN:
+        """Find the clusters of samples, (n, d). Collective."""
+        del y
+        samples = Samples.of(X)
+        if self.eps <= 0 or self.min_samples < 1:
+            raise ValueError("eps is positive, and min_samples at least 1")
+        finite = bool(samples.local.isfinite().all())
+        check_numbers(samples, finite, "there are NaN or infinite numbers among the samples")
+        rows, columns = self._neighbours(samples)
+        numbers = torch.bincount(rows, minlength=len(samples.local))
+        own_core = numbers >= self.min_samples
+        core = replicated(samples.array(own_core))
+        between = own_core[rows] & core[columns]
+        heads = _components(samples, core, rows[between] + samples.offset, columns[between])
+        self.core_sample_indices_ = samples.shared(core.nonzero()[:, 0])
+        # By the number of the first core sample of each cluster.
+        firsts = torch.unique(heads[core])
+        labels = torch.searchsorted(firsts, heads[samples.offset :][: len(samples.local)])
+        labels[~own_core] = self._border(
+            ~own_core, rows, core[columns], torch.searchsorted(firsts, heads)[columns], len(firsts)
+        )
+        self.labels_ = samples.array(labels)
+        return self
+
+    def _neighbours(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
+        """Local number of the one, and global number of the other of all pairs. Collective."""
+        local, found = samples.local, []
+        exact = "donot_use_mm_for_euclid_dist"
+        for start, slab in travelling(samples):
+            height = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
+            for top in range(0, len(local), height):
+                near = torch.cdist(local[top : top + height], slab, 2.0, exact) <= self.eps
+                found.append(near.nonzero() + torch.tensor([top, start]))
+        pairs = torch.cat(found) if found else torch.zeros((0, 2), dtype=torch.int64)
+        return pairs[:, 0], pairs[:, 1]
+
+    @staticmethod
+    def _border(
+        border: torch.Tensor,
+        rows: torch.Tensor,
+        is_core: torch.Tensor,
+        clusters: torch.Tensor,
+        n_clusters: int,
+    ) -> torch.Tensor:
+        """The least cluster among the core neighbours of samples that are none, -1 without one."""
+        least = torch.full((len(border),), n_clusters, dtype=torch.int64)
+        least.scatter_reduce_(0, rows[is_core], clusters[is_core], "amin")
+        least[least == n_clusters] = -1
+        return least[border]
+
+
+def _components(
+    samples: Samples, core: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
+) -> torch.Tensor:
+    """The least number of a core sample that can be reached from each one, (n,). Collective."""
+    heads = torch.arange(len(core))
+    while True:
+        previous = heads
+        # A head takes the least head that a neighbour of its cluster has, then ways are halved.
+        offered = heads.clone().scatter_reduce_(0, heads[rows], heads[columns], "amin")
+        offered = offered.scatter_reduce(0, rows, heads[columns], "amin")
+        if samples.is_distributed:
+            offered = samples.comm.allreduce(offered, "min")
+        heads = offered[offered]
+        heads = heads[heads]
+        if torch.equal(heads, previous):
+            return heads

@@ -1,0 +1,75 @@
+"""Least squares with a mixture of both penalties."""
+
+from __future__ import annotations
+
+import torch
+
+from heat_core.array.dndarray import DNDarray
+from heat_core.regression.gram import gram_of
+from heat_core.regression.lasso import coordinate_descent
+from heat_core.regression.linear import LinearModel
+
+__all__ = ["ElasticNet"]
+
+
+class ElasticNet(LinearModel):
+    """Minimises ``|y - X w - b|^2 / (2 n) + alpha (r |w|_1 + (1 - r) / 2 |w|^2)``, r = l1_ratio.
+
+    One message, and one pass over the samples; coordinate descent on the d x d products.
+
+    Parameters
+    ----------
+    alpha : float
+        Not negative.
+    l1_ratio : float
+        0 to 1: how much of the penalty is that of the lasso.
+    fit_intercept : bool
+        The intercept b is not penalised.
+    max_iter : int
+        Sweeps over the coefficients.
+    tol : float
+        Stop when the root mean square of the changes in a sweep is less.
+
+    Attributes
+    ----------
+    coef_ : DNDarray, (d,)
+        Replicated.
+    intercept_ : float
+    n_iter_ : int
+    """
+
+    n_iter_: int
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        l1_ratio: float = 0.5,
+        fit_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float = 1e-7,
+    ) -> None:
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+
+    def fit(self, X: DNDarray, y: DNDarray, sample_weight: DNDarray | None = None) -> ElasticNet:
+        """Find the coefficients of samples, (n, d), and targets, (n,). Collective."""
+        if self.alpha < 0 or not 0 <= self.l1_ratio <= 1 or self.max_iter < 1:
+            raise ValueError("alpha is not negative, l1_ratio in [0, 1], max_iter at least 1")
+        if y.ndim == 2 and y.shape[1] != 1:
+            raise ValueError(f"ElasticNet has one target, not {y.shape[1]}")
+        gram, samples = gram_of(X, y, sample_weight, centred=self.fit_intercept)
+        penalties = [self.alpha * self.l1_ratio] * samples.d
+        ridge = self.alpha * (1 - self.l1_ratio) * torch.eye(samples.d, dtype=torch.float64)
+        theta, self.n_iter_ = coordinate_descent(
+            gram.xx / gram.weight + ridge,
+            gram.xy[:, 0] / gram.weight,
+            penalties,
+            self.max_iter,
+            self.tol,
+        )
+        self._keep(gram, samples, theta.unsqueeze(1), 1)
+        return self
