@@ -221,6 +221,9 @@ from heat_core.linalg.cross_product import (
 from heat_core.linalg.eigen import (
     eigh,
 )
+from heat_core.linalg.einsum import (
+    einsum,
+)
 from heat_core.linalg.hierarchical import (
     hsvd,
     hsvd_rank,
@@ -825,6 +828,7 @@ __all__ = [
     "e",
     "ediff1d",
     "eigh",
+    "einsum",
     "empty",
     "empty_like",
     "eq",

@@ -5,6 +5,7 @@ from heat_core.linalg.cholesky import cholesky
 from heat_core.linalg.condition import condest
 from heat_core.linalg.cross_product import cross
 from heat_core.linalg.eigen import eig, eigh, eigvals, eigvalsh
+from heat_core.linalg.einsum import einsum
 from heat_core.linalg.hierarchical import hsvd, hsvd_rank, hsvd_rtol
 from heat_core.linalg.incremental_svd import isvd
 from heat_core.linalg.inverse import det, inv, slogdet, solve
@@ -53,6 +54,7 @@ __all__ = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "einsum",
     "expm",
     "gmres",
     "hsvd",

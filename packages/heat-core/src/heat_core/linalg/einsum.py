@@ -17,7 +17,7 @@ from heat_core.linalg.products import diagonal
 from heat_core.ops.arithmetic import multiply
 from heat_core.ops.reductions import sum as sum_of
 from heat_core.ops.reshape import reshape
-from heat_core.ops.shape import expand_dims, transpose
+from heat_core.ops.shape import broadcast_to, expand_dims, transpose
 
 __all__ = ["einsum"]
 
@@ -85,7 +85,7 @@ def _parsed(subscripts: str, arrays: Sequence[DNDarray]) -> tuple[list[_Term], s
     terms = []
     for part, array, width in zip(parts, arrays, widths, strict=True):
         names = part.replace("...", hidden[len(hidden) - width :]) if width >= 0 else part
-        if not names.isalpha() and names or len(names) != array.ndim:
+        if (names and not names.isalpha()) or len(names) != array.ndim:
             raise ValueError(f"{part!r} does not name the {array.ndim} axes of an operand")
         terms.append((names, array))
     every = "".join(names for names, _ in terms)
@@ -180,8 +180,6 @@ def _unstretched(term: _Term, others: str, extents: dict[str, int]) -> DNDarray:
     )
     if shape == array.shape:
         return array
-    from heat_core.ops.shape import broadcast_to
-
     return broadcast_to(array, shape)
 
 
