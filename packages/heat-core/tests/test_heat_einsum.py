@@ -36,7 +36,8 @@ def test_einsum(subscripts: str, names: str) -> None:
 def test_wrong_subscripts() -> None:
     a = ht.ones((3, 4))
     for subscripts, operands in (
-        ("ij,jk", [a]), ("ij,jk", [a, a]), ("ijk", [a]), ("ij->k", [a]), ("ij->ii", [a]), ("i1", [a]),
+        ("ij,jk", [a]), ("ij,jk", [a, a]), ("ijk", [a]), ("ij->k", [a]), ("ij->ii", [a]),
+        ("i1", [a]),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=r"names?|extents|result"):
             ht.einsum(subscripts, *operands)

@@ -17,6 +17,8 @@ SUBPACKAGES = (
     "fft",
     "graph",
     "naive_bayes",
+    "nn",
+    "optim",
     "preprocessing",
     "random",
     "regression",

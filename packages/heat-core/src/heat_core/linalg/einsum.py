@@ -49,8 +49,9 @@ def einsum(subscripts: str, /, *operands: Any) -> DNDarray:
     stack of them. The layout is that of the products.
     """
     comm = common_comm(operands)
-    arrays = [coerce(operand, comm) for operand in operands]
-    if not arrays or not all(isinstance(array, DNDarray) for array in arrays):
+    found = [coerce(operand, comm) for operand in operands]
+    arrays = [array for array in found if isinstance(array, DNDarray)]
+    if not arrays or len(arrays) < len(found):
         raise ValueError("einsum takes arrays, at least one")
     terms, output = _parsed(subscripts, arrays)
     extents = _extents(terms)
