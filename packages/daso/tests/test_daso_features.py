@@ -506,6 +506,24 @@ def steps_of(counts):
     return work
 
 
+@pytest.mark.parametrize("settings", [{"wire": "int8"}, {"layout": "rotating"}, {"local_skips": 2}])
+def test_checksums_agree_until_someone_meddles(settings) -> None:
+    config = DASOConfig.fixed(2, 1, total_steps=99, timeout_s=5.0, verify="checksum", **settings)
+
+    def work(transport, meddle):
+        opt = wrap(transport, config)
+        train(opt, 10)
+        if meddle and transport.topology.rank == 1:
+            with torch.no_grad():
+                next(opt.unwrapped.parameters()).add_(1.0)
+        train(opt, 5, start=10)
+
+    run_threads(TWO_BY_TWO, lambda t: work(t, False))
+    if "local_skips" not in settings:
+        with pytest.raises((DesyncError, SyncTimeoutError)):
+            run_threads(TWO_BY_TWO, lambda t: work(t, True))
+
+
 def test_a_node_with_fewer_batches_is_named() -> None:
     errors, _ = failing(TWO_BY_TWO, steps_of([10, 10, 7, 7]), (UnevenStepsError, SyncTimeoutError))
     assert any(isinstance(e, UnevenStepsError) and "agree_steps" in str(e) for e in errors)

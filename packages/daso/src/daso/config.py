@@ -36,7 +36,7 @@ _LEAST: dict[str, float] = {
     "log_every": 0,
 }
 
-_OPERATIONAL = {"timeout_s", "on_fatal", "verify", "init_sync", "staging", "uneven", "log_every"}
+_OPERATIONAL = {"timeout_s", "on_fatal", "verify", "init_sync", "uneven", "log_every"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +111,6 @@ class DASOConfig:
         the replicas of a node and the consensus of all nodes after it.
     init_sync : {"broadcast", "check", "none"}
         What happens to the model at the start.
-    staging : {"auto", "host_pinned", "device"}
-        Where GPU data lie when they are sent.
     log_every : int
         Synchronisations between two log lines; 0: none.
     """
@@ -159,7 +157,6 @@ class DASOConfig:
     on_fatal: Literal["abort", "raise"] = "abort"
     verify: Literal["none", "header", "checksum"] = "header"
     init_sync: Literal["broadcast", "check", "none"] = "broadcast"
-    staging: Literal["auto", "host_pinned", "device"] = "auto"
     log_every: int = 0
 
     def __post_init__(self) -> None:

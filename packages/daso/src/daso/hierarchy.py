@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from daso.errors import DesyncError
+from daso.group import Group
 from daso.metrics import SyncStats
 from daso.transport.base import Transport
 
-__all__ = ["Hierarchy"]
+__all__ = ["Hierarchy", "check_equal"]
 
 
 class Hierarchy:
@@ -58,3 +60,16 @@ class Hierarchy:
                 stripes.copy_(whole[: len(stripes)])
             else:
                 stripes.copy_(own)
+
+
+def check_equal(group: Group | None, x: Tensor, what: str, timeout: float) -> None:
+    """Raise `DesyncError` on all ranks of a group unless they hold the same bits. Collective."""
+    if group is None or group.size == 1:
+        return
+    checksum = int(x.contiguous().view(torch.int32).long().sum()) % 2**40
+    extremes = torch.tensor([checksum, -checksum], dtype=torch.float64)
+    group.allreduce(extremes, "max").wait(timeout)
+    if extremes[0] != -extremes[1]:
+        raise DesyncError(
+            f"the {what} is not the same on all ranks: has something changed parameters in between?"
+        )

@@ -24,7 +24,7 @@ from daso.exchange import (
 )
 from daso.flat import FlatParameters
 from daso.group import complete
-from daso.hierarchy import Hierarchy
+from daso.hierarchy import Hierarchy, check_equal
 from daso.merge import merge_shift
 from daso.metrics import SyncStats
 from daso.outcome import share_outcome
@@ -280,6 +280,16 @@ class Synchroniser:
             self.stats.local_bytes += shift.nbytes
             shift = whole[: topology.stripes].reshape(-1)
         flat.apply(part, keep, shift)
+        if self.config.verify == "checksum":
+            self._compare(flight)
+
+    def _compare(self, flight: InFlight) -> None:
+        """Compare the consensus over the nodes, and the replicas inside the node."""
+        reference = self.anchor.reference[flight.fragment]
+        check_equal(self.transport.cross, reference, "consensus over the nodes", self.timeout)
+        if not self.diverged:
+            replica = self.flat.gather(self._work)[: self.flat.n_parameters]
+            check_equal(self.transport.node, replica, "model inside the node", self.timeout)
 
     def _shift(
         self, flight: InFlight, mean: Tensor, own: slice, delay: int
