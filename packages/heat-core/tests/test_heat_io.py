@@ -97,6 +97,20 @@ def test_csv_errors_reach_all_ranks(folder: Path) -> None:
 
 
 @pytest.mark.parallel(RANKS)
+def test_csv_in_pieces(folder: Path, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that become shorter, so that there are more of them than the first piece tells."""
+    monkeypatch.setattr("heat_core.io.csv._PIECE_BYTES", 100)
+    data = np.stack([10 ** np.arange(12.0)[::-1].repeat(20), np.arange(240.0)], axis=1)
+    lines = [f"{a:.0f},{b:.0f}\n" for a, b in data]
+    path = write(folder / "pieces.csv", "".join(lines).encode())
+    for split in (None, 0, 1):
+        check(ht.load_csv(path, dtype=ht.float64, split=split), data)
+    path = write(folder / "ragged_late.csv", "".join([*lines, *["1,2,3\n"] * 40]).encode())
+    with pytest.raises(ValueError, match="column"):
+        ht.load_csv(path, split=0)
+
+
+@pytest.mark.parallel(RANKS)
 @pytest.mark.parametrize("dtype", ["float32", "int16", "uint64", "bool", "complex64"])
 def test_hdf5_round_trip(dtype: str, folder: Path, every_layout: Any, check: Any) -> None:
     data = np.arange(21).reshape(7, 3).astype(dtype)

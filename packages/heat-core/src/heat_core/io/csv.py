@@ -95,7 +95,7 @@ def _read_share(
     The data bytes are cut evenly; a line belongs to the range in which it starts. Text needs
     several times the memory of its numbers, so it is parsed in pieces.
     """
-    pieces = []
+    rows = None
     with Path(path).open("rb") as file:
         for _ in range(header_lines):
             file.readline()
@@ -103,12 +103,13 @@ def _read_share(
         data_bytes = file.seek(0, os.SEEK_END) - data_start
         cuts = [data_start + data_bytes * r // n_ranks for r in (rank, rank + 1)]
         start, stop = (_line_start(file, cut, data_start) for cut in cuts)
+        total = stop - start
         while start < stop:
             end = stop if start + _PIECE_BYTES >= stop else _line_start(file, start + _PIECE_BYTES)
             file.seek(start)
             block = file.read(end - start)
             try:
-                pieces.append(parse(block))
+                piece = parse(block)
             except ValueError as error:
                 file.seek(0)
                 first_line = file.read(start).count(b"\n") + 1
@@ -116,9 +117,39 @@ def _read_share(
                     f"{os.fspath(path)}, in the lines from {first_line} on, counted from there: "
                     f"{error}"
                 ) from error
+            if len(piece):
+                n_expected = int(1.1 * len(piece) * total / (end - start))
+                rows = _Rows(n_expected, piece) if rows is None else rows
+                rows.add(piece)
             start = end
-    filled = [piece for piece in pieces if len(piece)]
-    return np.concatenate(filled) if len(filled) > 1 else (filled or [parse(b"")])[0]
+    return parse(b"") if rows is None else rows.found()
+
+
+class _Rows:
+    """Rows that arrive in pieces, in memory that is taken once: pages are used when written."""
+
+    def __init__(self, n_expected: int, like: np.ndarray[Any, Any]) -> None:
+        self._table = np.empty((max(n_expected, len(like)), like.shape[1]), like.dtype)
+        self._n = 0
+
+    def add(self, piece: np.ndarray[Any, Any]) -> None:
+        """Append rows; ValueError if they have another number of columns."""
+        n, width = self._n + len(piece), self._table.shape[1]
+        if piece.shape[1] != width:
+            raise ValueError(
+                f"lines differ in their number of columns: {width}, and {piece.shape[1]} "
+                f"behind {self._n} rows"
+            )
+        if n > len(self._table):
+            grown = np.empty((n + n // 2, width), self._table.dtype)
+            grown[: self._n] = self._table[: self._n]
+            self._table = grown
+        self._table[self._n : n] = piece
+        self._n = n
+
+    def found(self) -> np.ndarray[Any, Any]:
+        """The rows that came."""
+        return self._table[: self._n]
 
 
 def _line_start(file: BinaryIO, position: int, data_start: int = 0) -> int:
