@@ -247,6 +247,7 @@ def accuracy(options: argparse.Namespace) -> list[dict[str, Any]]:
             with torch.no_grad():
                 right = (model(test_x).argmax(1) == test_y).float().mean()
             found[name].append(100 * float(right))
+            print(f"seed {seed}, {name}: {found[name][-1]:.2f} %", file=sys.stderr, flush=True)
     basis = found["synchronous, as DDP"]
     return [
         {
