@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from energymeter.testing.machines import FakeNode, fake_modules
     from energymeter.testing.simulation import VirtualEnvironment, simulate
+    from energymeter.testing.wave_server import WaveServer
     from energymeter.testing.waves import Wave, parse_wave
 
-__all__ = ["FakeNode", "VirtualEnvironment", "Wave", "fake_modules", "parse_wave", "simulate"]
+__all__ = [
+    "FakeNode",
+    "VirtualEnvironment",
+    "Wave",
+    "WaveServer",
+    "fake_modules",
+    "parse_wave",
+    "simulate",
+]
 
 _LAZY = {
     "FakeNode": "machines",
     "VirtualEnvironment": "simulation",
     "Wave": "waves",
+    "WaveServer": "wave_server",
     "fake_modules": "machines",
     "parse_wave": "waves",
     "simulate": "simulation",
