@@ -88,7 +88,8 @@ def counters(starts: list[float]) -> list[Line]:
 
 def fault_of(kind: str) -> Callable[..., tuple[int | None, Status]]:
     """A tenth of the readings fail in one way; a reset comes once."""
-    source, first = random.Random(3), []
+    source = random.Random(3)
+    first: list[int] = []
 
     def fault(
         _index: int, number: int, raw: int | None, status: Status
@@ -112,8 +113,14 @@ def fault_of(kind: str) -> Callable[..., tuple[int | None, Status]]:
     return fault
 
 
-FAULTS = ("zeros", "empty files", "permission denied", "a jump of a terajoule")
-FAULTS += ("partly written numbers", "reset")
+FAULTS = (
+    "zeros",
+    "empty files",
+    "permission denied",
+    "a jump of a terajoule",
+    "partly written numbers",
+    "reset",
+)
 
 
 def faults() -> list[Line]:

@@ -328,3 +328,17 @@ def test_a_class_can_be_required_of_a_meter(here, tmp_path):
     config = MeterConfig(require="measured:memory")
     with pytest.raises(em.NotMeasuredError, match="memory"), Meter(out=tmp_path, config=config):
         pass
+
+
+def test_a_meter_inside_a_meter(here, tmp_path):
+    """Each has its own regions; those of the outer one go on after the inner one."""
+    with Meter(label="outer", out=tmp_path) as outer, em.region("around"):
+        with Meter(label="inner", out=tmp_path) as inner, em.region("within") as within:
+            time.sleep(0.2)
+        assert within.energy is not None
+        time.sleep(0.2)
+    first, second = outer.result, inner.result
+    assert [region.path for region in first.regions] == ["around"]
+    assert [region.path for region in second.regions] == ["within"]
+    assert 0.4 <= first.regions[0].seconds <= first.seconds
+    assert 0.2 <= second.regions[0].seconds <= second.seconds < first.seconds

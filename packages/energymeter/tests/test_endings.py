@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from energymeter.analysis.warnings import node_warnings
 from energymeter.config import MeterConfig
 from energymeter.run import load
 from energymeter.testing import FakeNode, WaveServer
@@ -157,10 +156,6 @@ def test_an_agent_that_was_suspended_loses_no_energy_of_counters(place, agents):
     rows = {row.component: row.joules for row in run.ledger()}
     assert rows["node/cpu0"] == pytest.approx(100 * run.result.seconds, abs=1)
     assert any("gaps" in warning for warning in run.result.warnings)
-    assert any(
-        "gaps" in w
-        for w in node_warnings(run.nodes[0], run.nodes[0].window, run.result.nodes[0].ledger)
-    )
 
 
 def test_files_that_change_a_thousand_times_a_second(alone, tmp_path):

@@ -31,7 +31,7 @@ def recorded(tmp_path, monkeypatch):
         return found
 
     yield read
-    recorder.set_target(before)
+    recorder.restore_target(before)
 
 
 def conserved(instances, start=0, stop=10**9):
@@ -215,7 +215,7 @@ def test_without_an_agent_nothing_happens():
     assert r.energy is None
     assert em.snapshot() is None
     assert em.current_run() is None
-    recorder.set_target(before)
+    recorder.restore_target(before)
 
 
 @pytest.mark.parametrize("name", ["", "a/b"])

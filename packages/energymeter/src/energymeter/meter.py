@@ -113,7 +113,10 @@ class Meter:
         self._own = True
         current = live.CurrentRun(Path(reply["run_dir"]), reply["node"])
         target = recorder.set_target((reply["run_dir"], reply["node"]))
-        self._before = (target, live.use_agent(place.address, current))
+        # regions of this run are none of an outer one's
+        frame = recorder.open_frame.get()
+        recorder.open_frame.set(None)
+        self._before = (target, frame, live.use_agent(place.address, current))
 
     def __exit__(
         self,
@@ -131,8 +134,9 @@ class Meter:
         client.close()
         self._client = None
         if self._own:
-            target, agent = self._before
-            recorder.set_target(target)
+            target, frame, agent = self._before
+            recorder.restore_target(target)
+            recorder.open_frame.set(frame)
             live.use_agent(*agent)
             reap()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from energymeter.config import MeterConfig
 from energymeter.errors import EnergymeterError
 from energymeter.meter import Meter
-from energymeter.recorder import set_target
+from energymeter.recorder import restore_target, set_target
 from energymeter.regions import region
 from energymeter.run import Run, latest_run, load
 
@@ -60,7 +60,7 @@ def measure_overhead(seconds: float = 10.0) -> Overhead:
             inside = region_cost()
         before = set_target(None)
         outside = region_cost()
-        set_target(before)
+        restore_target(before)
         return Overhead(
             statistics.median(after[0] - before[0] for before, after in pairs),
             statistics.median(cpu for cpu, _ in runs),

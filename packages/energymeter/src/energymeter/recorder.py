@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import itertools
 import os
 import threading
 import time
+import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from energymeter.eventfile import ENTER, EXIT, MARK, STEP, EventFile
 from energymeter.launcher import detect
 
-__all__ = ["Frame", "Recorder", "current_recorder", "open_frame", "set_target"]
+__all__ = [
+    "Frame",
+    "Recorder",
+    "current_recorder",
+    "open_frame",
+    "restore_target",
+    "set_target",
+]
 
 FAILED = 1
 
@@ -111,14 +119,14 @@ def _nested(parent: str, name: str) -> str:
 
 
 class _Target:
-    """Where this process records, if anywhere. One for the process: so are its agent and clock."""
+    """Where this process records, if anywhere. One at a time: so are its agent and clock."""
 
-    def __init__(self) -> None:
-        self.place: tuple[str, str] | None = None
+    def __init__(self, place: tuple[str, str] | None = None) -> None:
+        self.place = place
         self.recorder: Recorder | None = None
         self.decided = False
-        self.hooked = False
         self.lock = threading.Lock()
+        _targets.add(self)
 
     def decide(self) -> Recorder | None:
         with self.lock:  # threads that start together share one recorder
@@ -137,16 +145,12 @@ class _Target:
         # a run that cannot be written is the agent's to report: the application goes on
         with contextlib.suppress(OSError):
             self.recorder = Recorder(*self.place, offset)
-        if not self.hooked:
-            self.hooked = True
-            os.register_at_fork(after_in_child=self.forget)
-            atexit.register(self.close)
+        _hook()
 
     def forget(self) -> None:
         """In a forked child: a new file at the first event; the parent's regions are not ours."""
         self.recorder, self.decided = None, False
         self.lock = threading.Lock()  # another thread of the parent may have held it
-        open_frame.set(None)
 
     def close(self) -> None:
         if self.recorder is not None:
@@ -154,7 +158,25 @@ class _Target:
         self.recorder, self.decided = None, False
 
 
+_targets: weakref.WeakSet[_Target] = weakref.WeakSet()
 _target = _Target()
+
+
+@functools.cache
+def _hook() -> None:
+    """Once in a process: what happens at a fork and at the end."""
+
+    def forget_all() -> None:
+        for target in _targets:
+            target.forget()
+        open_frame.set(None)
+
+    def close_all() -> None:
+        for target in _targets:
+            target.close()
+
+    os.register_at_fork(after_in_child=forget_all)
+    atexit.register(close_all)
 
 
 def current_recorder() -> Recorder | None:
@@ -164,9 +186,15 @@ def current_recorder() -> Recorder | None:
     return _target.decide()
 
 
-def set_target(place: tuple[str, str] | None) -> Any:
-    """Record into (run directory, node) from now on; returns what was before."""
-    before = _target.place
-    _target.close()
-    _target.place = place
+def set_target(place: tuple[str, str] | None) -> _Target:
+    """Record into (run directory, node) from now on; returns what `restore_target` takes back."""
+    global _target
+    before, _target = _target, _Target(place)
     return before
+
+
+def restore_target(before: _Target) -> None:
+    """Close what is recorded into now, and go on where it was before."""
+    global _target  # noqa: PLW0603
+    _target.close()
+    _target = before
