@@ -3,6 +3,7 @@
 from tools.demo.stage import Stage
 from tools.demo.stages.correlation import Correlation
 from tools.demo.stages.daso import DASO
+from tools.demo.stages.energymeter import Energymeter
 from tools.demo.stages.kmeans import KMeans
 from tools.demo.stages.load import Load
 from tools.demo.stages.lowrank import LowRank
@@ -25,4 +26,5 @@ STAGES: tuple[Stage, ...] = (
     LowRank(),
     DASO(),
     Forecast(),
+    Energymeter(),
 )
