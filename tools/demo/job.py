@@ -46,9 +46,10 @@ def _at_the_door(options: Options, comm: Communicator) -> Options:
 
 def _run(options: Options) -> bool:
     """Run all stages; whether all checks held."""
+    import energymeter as em
     import heat_core as ht
     from tools.demo.report import write_report
-    from tools.demo.stage import Context, Timed
+    from tools.demo.stage import Context, Timed, with_energy
     from tools.demo.stages import STAGES
     from tools.demo.summary import print_summary
 
@@ -59,15 +60,20 @@ def _run(options: Options) -> bool:
     if is_first:
         print(f"hpc-ml demo on {comm.size} rank{'s' * (comm.size > 1)}", flush=True)
     done: list[Timed] = []  # on rank 0
-    for number, stage in enumerate(STAGES, 1):
-        if is_first:
-            print(f"[{number}/{len(STAGES)}] {stage.name}: {stage.shows}", flush=True)
-        began = time.perf_counter()
-        found = stage.run(context)
-        seconds = max(comm.handle.allgather(time.perf_counter() - began))
-        with collective(comm):
+    with em.Meter(label="demo", out=options.output / "energy") as meter:
+        for number, stage in enumerate(STAGES, 1):
             if is_first:
-                done.append(Timed(stage, stage.check(context, found), seconds))
+                print(f"[{number}/{len(STAGES)}] {stage.name}: {stage.shows}", flush=True)
+            began = time.perf_counter()
+            with em.region(stage.name):
+                found = stage.run(context)
+            seconds = max(comm.handle.allgather(time.perf_counter() - began))
+            with collective(comm):
+                if is_first:
+                    done.append(Timed(stage, stage.check(context, found), seconds))
+    comm.handle.barrier()  # now all ranks have told what they did
+    if is_first:
+        done = with_energy(done, meter.result)
     report = options.output / "report.html"
     with user_errors(), collective(comm):
         if is_first:

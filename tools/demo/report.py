@@ -77,7 +77,7 @@ def write_report(path: Path, stages: Sequence[Timed], ranks: int) -> None:
 <p>Hourly temperatures of Seattle and San Francisco in 2010 (NOAA, as bundled with
 vega_datasets; as smooth as averages over many years), as distributed arrays on
 {ranks} MPI rank{"s" * (ranks > 1)}. {len(stages)} stages, {n_rows} results, each held
-against an independent computation.</p>
+against an independent computation. Energies are those of the node; ~ marks an estimate.</p>
 <p class="faint">{escape(_versions())}</p>
 {body}
 </main>
@@ -105,7 +105,7 @@ def _stage(timed: Timed) -> str:
     )
     return f"""<section class="card" id="{escape(stage.name)}">
 <div class="head"><h2>{escape(stage.name)}</h2>{_badge(timed.ok, "ok" if timed.ok else "failed")}
-<span class="faint">{escape(stage.package)} · {timed.seconds:.2f} s</span></div>
+<span class="faint">{escape(stage.package)} · {timed.seconds:.2f} s · {timed.energy}</span></div>
 <p>{escape(stage.shows[0].upper() + stage.shows[1:])}.</p>
 <div class="scroll"><table><thead><tr>{headings}</tr></thead>
 <tbody>{rows}</tbody></table></div>

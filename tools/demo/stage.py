@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import heat_core as ht
+from energymeter.analysis.summary import Result
 from tools.demo.series import Observations
 
-__all__ = ["Checked", "Context", "Plot", "Row", "Stage", "Timed"]
+__all__ = ["Checked", "Context", "Plot", "Row", "Stage", "Timed", "with_energy"]
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,27 @@ class Checked:
 
 @dataclass(frozen=True)
 class Timed:
-    """A stage that has run: its check, and the seconds of the slowest rank without the check."""
+    """A stage that has run: its check, and the seconds of the slowest rank without the check.
+
+    `energy` is that of the node in these seconds; with ``~`` if it is an estimate.
+    """
 
     stage: Stage
     checked: Checked
     seconds: float
+    energy: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether all checks held."""
         return all(row.ok for row in self.checked.rows)
+
+
+def with_energy(stages: Sequence[Timed], result: Result) -> list[Timed]:
+    """Add the energy of each stage, which was measured as a region of its name."""
+    mark = "~" if result.total.is_estimate else ""
+    joules = {region.path: region.inclusive for region in result.regions}
+    return [replace(t, energy=f"{mark}{joules[t.stage.name]:.3g} J") for t in stages]
 
 
 @dataclass

@@ -23,6 +23,9 @@ def print_summary(stages: Sequence[Timed], report: Path) -> None:
     table.add_column("difference", justify="right", no_wrap=True)
     table.add_column("ok", justify="center", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("energy", justify="right", no_wrap=True)
+    if any(timed.energy.startswith("~") for timed in stages):
+        table.caption = "~: an estimate of the energy; there is no sensor"
     for timed in stages:
         for number, row in enumerate(timed.checked.rows):
             first = number == 0
@@ -34,6 +37,7 @@ def print_summary(stages: Sequence[Timed], report: Path) -> None:
                 f"{row.difference:.1e}" if row.difference else "0",
                 "[green]yes[/]" if row.ok else "[bold red]NO[/]",
                 f"{timed.seconds:.2f}" if first else "",
+                timed.energy if first else "",
                 end_section=number == len(timed.checked.rows) - 1,
             )
     console = Console(highlight=False)

@@ -19,7 +19,7 @@ __all__ = ["Energymeter"]
 
 CPU_WATTS, BOARDS, BOARD_WATTS = 90, 2, 55
 ONLY_CPU, IDLE_BOARDS = "CPU only", "CPU and idle accelerators"
-N_TRAIN, EPOCHS, BATCH, PASSES = 1500, 12, 60, 10
+N_TRAIN, EPOCHS, BATCH, PASSES = 1500, 6, 60, 10
 REFRESH = 0.001  # s between changes of an emulated counter: so late may both ends of a phase be
 
 
@@ -118,12 +118,13 @@ def _train_and_classify(comm: Any) -> float:
     import torch
     from sklearn.datasets import load_digits
     from torch import nn
+    from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
     torch.manual_seed(0)
     images, labels = load_digits(return_X_y=True)
     x, y = torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels)
     model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     with em.phase("training"):
         for _ in range(EPOCHS):
             for batch in torch.randperm(N_TRAIN).split(BATCH):
@@ -132,10 +133,9 @@ def _train_and_classify(comm: Any) -> float:
                     optimizer.zero_grad()
                     loss = nn.functional.cross_entropy(model(x[mine]), y[mine], reduction="sum")
                     (loss / len(batch)).backward()
-                    for weights in model.parameters():
-                        assert weights.grad is not None
-                        summed = comm.allreduce(weights.grad.numpy())
-                        weights.grad = torch.from_numpy(summed)
+                    gradients = [w.grad for w in model.parameters() if w.grad is not None]
+                    mean = comm.allreduce(parameters_to_vector(gradients).numpy())
+                    vector_to_parameters(torch.from_numpy(mean), gradients)
                     optimizer.step()
                     step.step(samples=len(mine))
     mine = torch.arange(N_TRAIN, len(x))[comm.rank :: comm.size]
