@@ -56,7 +56,7 @@ class Energymeter(Stage):
         return _Found(here, runs, accuracy)
 
     def check(self, context: Context, found: _Found) -> Checked:
-        """Power times time; the reports are written beside the demo's."""
+        """Known powers; the reports are written beside the demo's."""
         from energymeter.report.comparison import comparison_page
         from energymeter.report.html import html_report
         from energymeter.report.text import total_line
@@ -70,12 +70,13 @@ class Energymeter(Stage):
             (context.output / file).write_text(page, encoding="utf-8")
         rows = [*_energies(runs), *_phases(runs[ONLY_CPU])]
         idle = BOARDS * BOARD_WATTS
-        error = comparison.groups[1].proxy_error
-        known = -idle / (CPU_WATTS + idle)
-        seconds = runs[ONLY_CPU].result.seconds
-        rows.append(_row("error of time as a proxy for energy", error, known, "", seconds))
+        error, known = comparison.groups[1].proxy_error, -idle / (CPU_WATTS + idle)
+        what = "error of time as a proxy for energy"
+        rows.append(
+            Row(what, f"{error:.0%}", "known power", f"{known:.0%}", abs(error - known), 0.005)
+        )
         remark = f"{found.accuracy:.1%} of the test digits were recognised. On this machine: "
-        remark += f"{total_line(here.result)}. Reports: {' and '.join(pages)}."
+        remark += f"{total_line(here.result)}; {_per_sample(here)}. Reports: {' and '.join(pages)}."
         return Checked(tuple(rows), (_powers(runs[IDLE_BOARDS]),), remark)
 
 
@@ -146,33 +147,29 @@ def _train_and_classify(comm: Any) -> float:
     return float(comm.handle.allreduce(right)) / (len(x) - N_TRAIN)
 
 
-def _row(what: str, value: float, expected: float, unit: str, seconds: float) -> Row:
-    unit = f" {unit}" if unit else ""
-    shown, known = f"{value:.4g}{unit}", f"{expected:.4g}{unit}"
+def _row(what: str, joules: float, seconds: float, watts: float) -> Row:
+    """Mean power in a stretch of time: energies differ with the length of a run, powers do not."""
     tolerance = max(0.005, 2 * REFRESH / seconds)
-    return Row(what, shown, "power x time", known, abs(value / expected - 1), tolerance)
+    error = abs(joules / seconds / watts - 1)
+    return Row(what, f"{joules / seconds:.0f} W", "known power", f"{watts} W", error, tolerance)
 
 
 def _energies(runs: Mapping[str, em.Run]) -> Iterator[Row]:
+    idle = BOARDS * BOARD_WATTS
     for name, run in runs.items():
-        boards = BOARDS * (name == IDLE_BOARDS)
-        seconds = run.result.seconds
-        watts = CPU_WATTS + boards * BOARD_WATTS
-        yield _row(f"{name}: energy", run.result.total.joules, watts * seconds, "J", seconds)
+        result, boards = run.result, name == IDLE_BOARDS
+        watts = CPU_WATTS + idle * boards
+        yield _row(f"{name}: energy / time", result.total.joules, result.seconds, watts)
         if boards:
-            idle = boards * BOARD_WATTS * seconds
-            unused = run.result.unused_accelerators
-            yield _row(f"{name}: of these, unused", unused, idle, "J", seconds)
+            unused = result.unused_accelerators
+            yield _row(f"{name}: of this, unused", unused, result.seconds, idle)
 
 
 def _phases(run: em.Run) -> Iterator[Row]:
     result = run.result
     for phase in result.phases:
-        if phase.name not in ("training", "inference"):
-            continue
-        known = CPU_WATTS * phase.seconds / phase.samples
-        name = f"{ONLY_CPU}: {phase.name}, a sample"
-        yield _row(name, 1e3 * phase.per_sample, 1e3 * known, "mJ", phase.seconds)
+        if phase.samples:
+            yield _row(f"{ONLY_CPU}: {phase.name}", phase.joules, phase.seconds, CPU_WATTS)
     samples = {phase.name: phase.samples for phase in result.phases}
     counted = samples["training"] + samples["inference"]
     expected = EPOCHS * N_TRAIN + PASSES * (1797 - N_TRAIN)
@@ -183,12 +180,17 @@ def _phases(run: em.Run) -> Iterator[Row]:
     total = result.total.joules
     yield Row(
         "regions and what is outside of them",
-        f"{parts:.6g} J",
+        f"{parts / total:.1%}",
         "the total",
-        f"{total:.6g} J",
+        "100.0%",
         abs(parts / total - 1),
         1e-9,
     )
+
+
+def _per_sample(run: em.Run) -> str:
+    phases = [phase for phase in run.result.phases if phase.samples]
+    return ", ".join(f"{p.name} {1e3 * p.per_sample:.3g} mJ per sample" for p in phases)
 
 
 def _powers(run: em.Run) -> Plot:
