@@ -342,3 +342,17 @@ def test_a_meter_inside_a_meter(here, tmp_path):
     assert [region.path for region in second.regions] == ["within"]
     assert 0.4 <= first.regions[0].seconds <= first.seconds
     assert 0.2 <= second.regions[0].seconds <= second.seconds < first.seconds
+
+
+def test_estimates_say_so_in_all_exports(here, tmp_path, monkeypatch):
+    monkeypatch.delenv("ENERGYMETER_WAVES")
+    config = MeterConfig(backends="proc", model="auto")
+    with Meter(label="x", out=tmp_path, config=config) as meter, em.phase("training"):
+        time.sleep(0.3)
+    for form in ("csv", "json", "openmetrics", "bench", "trace"):
+        assert "estimate" in here("export", meter.path, "--to", form), form
+    for table in ("regions", "phases"):
+        (row, *_) = csv.DictReader(io.StringIO(here("export", meter.path, "--table", table)))
+        assert row["estimate"] == "True"
+    assert "estimate" in here("watch", meter.path)
+    assert "estimate" in em.compare([meter.path]).table()

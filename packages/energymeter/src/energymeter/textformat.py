@@ -12,11 +12,15 @@ ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 @dataclass
 class Family:
-    """Samples of one metric: `kind` is counter or gauge, `unit` the end of its name, if any."""
+    """Samples of one metric: `kind` is counter or gauge, `unit` the end of its name, if any.
+
+    `text` explains it to readers.
+    """
 
     name: str
     kind: str
     unit: str = ""
+    text: str = ""
     samples: list[str] = field(default_factory=list)
 
     def add(self, value: float, labels: Mapping[str, str]) -> None:
@@ -28,7 +32,8 @@ class Family:
     def lines(self) -> list[str]:
         """Its description and its samples."""
         unit = [f"# UNIT {self.name} {self.unit}"] if self.unit else []
-        return [f"# TYPE {self.name} {self.kind}", *unit, *self.samples]
+        text = [f"# HELP {self.name} {self.text}"] if self.text else []
+        return [f"# TYPE {self.name} {self.kind}", *unit, *text, *self.samples]
 
 
 def document(families: Iterable[Family]) -> str:

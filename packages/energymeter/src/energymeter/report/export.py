@@ -18,6 +18,8 @@ from energymeter.textformat import Family, document
 
 __all__ = ["BINARY", "TEXTS", "as_csv", "bench", "export", "openmetrics"]
 
+PROVENANCE = 'provenance="modelled" is an estimate'
+
 
 def export(run: Run, form: str, table: str = "ledger", output: Path | None = None) -> str | Path:
     """Export a run.
@@ -85,8 +87,8 @@ def bench(run: Run) -> str:
 
 def openmetrics(run: Run) -> str:
     """The ledger of each node as OpenMetrics text."""
-    energy = Family("energymeter_energy_joules", "counter", "joules")
-    power = Family("energymeter_power_watts", "gauge", "watts")
+    energy = Family("energymeter_energy_joules", "counter", "joules", PROVENANCE)
+    power = Family("energymeter_power_watts", "gauge", "watts", PROVENANCE)
     coverage = Family("energymeter_coverage_ratio", "gauge", "ratio")
     missed = Family("energymeter_samples_missed", "counter")
     for node, result in zip(run.nodes, run.result.nodes, strict=True):

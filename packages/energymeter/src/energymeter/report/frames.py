@@ -29,12 +29,13 @@ def to_frame(run: Run, what: str) -> Any:
 
 def records(run: Run, what: str) -> list[dict[str, Any]]:
     """One record for each line of a table."""
+    marked = {"estimate": run.result.total.is_estimate}
     if what == "ledger":
         return ledger_records(run)
     if what == "regions":
-        return [{**asdict(r), "J_per_sample": r.per_sample} for r in run.regions()]
+        return [{**asdict(r), "J_per_sample": r.per_sample, **marked} for r in run.regions()]
     if what == "phases":
-        return [{**asdict(p), "J_per_sample": p.per_sample} for p in run.phases()]
+        return [{**asdict(p), "J_per_sample": p.per_sample, **marked} for p in run.phases()]
     if what == "steps":
         return [
             {"rank": process.rank, **asdict(step)}

@@ -12,6 +12,7 @@ from typing import Any
 from energymeter.analysis.attribution import Instance
 from energymeter.analysis.events import ProcessEvents
 from energymeter.analysis.summary import NodeResult
+from energymeter.report.text import total_line
 from energymeter.report.timeline import power_layers
 from energymeter.run import Run
 
@@ -39,6 +40,7 @@ def trace(run: Run) -> str:
             if process.node == result.key:
                 events += _slices(process, number, shift, result.window[1])
     other = {"label": run.label, "run": run.run_id, "status": run.status}
+    other["energy"] = total_line(run.result)
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ms", "otherData": other}) + "\n"
 
 
