@@ -234,3 +234,22 @@ def test_tasks_of_a_slurm_step(place, agents, tmp_path):
     place.environ |= {"ENERGYMETER_COMMANDS": node.environ()["ENERGYMETER_COMMANDS"]}
     report = place.run("report", str(run_dir), "--slurm-check")
     assert "Slurm accounting of step 17.3: 90 J" in report.stdout
+
+
+def test_a_killed_program_with_a_meter_leaves_a_run_and_no_agent(place, agents):
+    place.script(
+        "import time, energymeter as em\n"
+        "with em.Meter(label='killed', out='energymeter'), em.phase('training'):\n"
+        "    print('ready', flush=True)\n    time.sleep(40)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "app.py"], cwd=place.path, env=place.environ, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.kill()
+    (run_dir,) = (place.path / "energymeter" / "killed").iterdir()
+    run = closed(run_dir, agents)
+    assert run.status == "ended, exit status not known"
+    assert run.result.total.joules == pytest.approx(120 * run.result.seconds, abs=2)
+    assert next(p for p in run.phases() if p.name == "training").joules > 40

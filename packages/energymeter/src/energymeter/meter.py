@@ -15,6 +15,7 @@ from energymeter.config import MeterConfig
 from energymeter.environment import Environment
 from energymeter.launcher import detect, run_identity, scheduler_metadata
 from energymeter.node import node_key
+from energymeter.settings import load_settings
 
 if TYPE_CHECKING:
     from energymeter.analysis.summary import Result
@@ -37,10 +38,10 @@ class Meter:
         Name of the workload.
     out : str or Path
         Root of the run directories.
-    period : float
+    period : float, optional
         s between readings.
     config : MeterConfig, optional
-        All other options; `period` is then taken from it.
+        All options; default: the settings of the environment and of configuration files.
 
     Attributes
     ----------
@@ -66,11 +67,11 @@ class Meter:
         label: str = "meter",
         *,
         out: str | Path = "energymeter",
-        period: float = 0.1,
+        period: float | None = None,
         config: MeterConfig | None = None,
     ) -> None:
         self.label, self.out = label, Path(out)
-        self.config = config or MeterConfig(period=period)
+        self.config = config or load_settings({"period": period}).meter
         self._client: AgentClient | None = None
         self._own = False
         self._before: Any = None

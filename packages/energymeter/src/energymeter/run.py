@@ -66,7 +66,8 @@ class Run:
             return "unfinished or killed"
         reasons = [e["reason"] for n in self.nodes for e in n.events if e["event"] == "stop"]
         cut = [reason for reason in reasons if reason != "finished"]
-        return f"cut off by {cut[0]}" if cut else "finished"
+        # a process that its launcher started tells nobody but the launcher how it ended
+        return f"cut off by {cut[0]}" if cut else "ended, exit status not known"
 
     @property
     def node_type(self) -> str:

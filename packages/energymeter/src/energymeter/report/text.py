@@ -38,13 +38,18 @@ def header_lines(run: Run) -> list[str]:
     """What was run, where, and how it ended."""
     result = run.result
     started = dt.datetime.fromtimestamp(run.manifest["started"] / 1e9, dt.UTC)
-    nodes = f"{len(run.nodes)} node{'s' if len(run.nodes) != 1 else ''} of type {run.node_type}"
+    nodes = f"{_count(len(run.nodes), 'node')} of type {run.node_type}"
+    ranks = _count(int(run.manifest["ranks"]), "rank")
     return [
         f"energymeter: {run.label}, run {run.run_id}",
         f"command: {' '.join(run.manifest['command']) or '(Python API)'}",
-        f"status: {run.status}; {run.manifest['ranks']} ranks on {nodes}",
+        f"status: {run.status}; {ranks} on {nodes}",
         f"started {started:%Y-%m-%d %H:%M:%S} UTC, {units.duration(result.seconds)}",
     ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def text_report(run: Run, extra: Sequence[str] = ()) -> str:
