@@ -19,7 +19,7 @@ __all__ = ["Energymeter"]
 
 CPU_WATTS, BOARDS, BOARD_WATTS = 90, 2, 55
 ONLY_CPU, IDLE_BOARDS = "CPU only", "CPU and idle accelerators"
-N_TRAIN, EPOCHS, BATCH, PASSES = 1500, 6, 60, 10
+N_TRAIN, EPOCHS, BATCH, PASSES = 1500, 4, 100, 10
 REFRESH = 0.001  # s between changes of an emulated counter: so late may both ends of a phase be
 
 
@@ -125,7 +125,7 @@ def _train_and_classify(comm: Any) -> float:
     images, labels = load_digits(return_X_y=True)
     x, y = torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels)
     model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     with em.phase("training"):
         for _ in range(EPOCHS):
             for batch in torch.randperm(N_TRAIN).split(BATCH):
