@@ -80,7 +80,7 @@ def check_optimizer(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         For L-BFGS, whose state is one vector over all parameters.
     """
     inner: Any = optimizer
-    while not isinstance(inner, torch.optim.Optimizer) and hasattr(inner, "optimizer"):
+    while hasattr(inner, "optimizer"):  # of accelerate, for one, which is an Optimizer by name only
         inner = inner.optimizer
     if not isinstance(inner, torch.optim.Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is no torch optimiser")

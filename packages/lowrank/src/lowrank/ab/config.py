@@ -76,7 +76,7 @@ class ABConfig(SelectionConfig):
 
     total_steps: int
     warmup: float = 0.2
-    period: float = 0.065
+    period: float = 0.03
     dense: float = 0.1
     cutoff: float = 0.1
     rank_rule: RuleName | CustomRule = "relative"
@@ -87,7 +87,7 @@ class ABConfig(SelectionConfig):
     group_size: int | None = None
     intra_group: Literal["sync", "local"] = "sync"
     sync_kept: bool = False
-    gauge: Literal["scaled", "orthonormal", "balanced"] = "balanced"
+    gauge: Literal["scaled", "orthonormal", "balanced"] = "scaled"
     outer: Literal["mean", "nesterov"] = "mean"
     outer_lr: float = 0.7
     outer_momentum: float = 0.9
