@@ -142,20 +142,19 @@ class Table:
 
     def __init__(self, cache: Path | None) -> None:
         self.cache = cache
-        self.known: dict[str, list[float]] = {}
+        self.known: dict[str, float] = {}
         if cache is not None and cache.exists():
             self.known = json.loads(cache.read_text())
 
     def get(self, kind: str, name: str, seed: int, budgets: list[int], late: int) -> list[float]:
         """Errors at each budget; peers' come from the file if they are there."""
-        kept = kind in {"tpe", "cma"}
-        key = f"{kind} {name} {seed} {budgets} {late}"
-        if not kept or key not in self.known:
-            self.known[key] = errors(kind, name, seed, budgets, late)
-            if kept and self.cache is not None:
+        keys = [f"{kind} {name} {seed} {budget} {late}" for budget in budgets]
+        if any(key not in self.known for key in keys):
+            self.known |= dict(zip(keys, errors(kind, name, seed, budgets, late), strict=True))
+            if kind in {"tpe", "cma"} and self.cache is not None:
                 peers = {k: v for k, v in self.known.items() if k[:3] in {"tpe", "cma"}}
                 self.cache.write_text(json.dumps(peers))
-        return self.known[key]
+        return [self.known[key] for key in keys]
 
 
 def medians(options: argparse.Namespace, late: int) -> dict[str, dict[str, list[float]]]:

@@ -138,7 +138,6 @@ class Individual(Mapping[str, Any]):
         self.error: str | None = None
         self.migration_steps = 0
         self.migration_history: tuple[int, ...] = ()
-        self.seed = 0
         self.sealed = False
         self._values: dict[str, Any] | None = None
         self._private: dict[str, Any] | None = None
@@ -199,6 +198,11 @@ class Individual(Mapping[str, Any]):
     def island(self) -> int:
         """Island of birth."""
         return self.uid.island
+
+    @property
+    def seed(self) -> int:
+        """For the user's own random numbers."""
+        return hash(self.uid) & 0xFFFFFFFF
 
     @property
     def unit(self) -> NDArray[np.float64]:

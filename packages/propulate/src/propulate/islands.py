@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from mpi_utils import Communicator, MPIUnavailableError, agree, collective, world
+from mpi_utils.runtime import load_mpi
 from propulate.engine.evaluation import Evaluator
+from propulate.engine.group import GroupEvaluator, serve, share_result, split_workers
 from propulate.engine.records import Codec
 from propulate.engine.transport import SharedBudget, Transport
 from propulate.engine.worker import Migration, Worker
-from propulate.individual import Individual, Status
+from propulate.individual import Individual
 from propulate.optimizer import Breeder
 from propulate.propagators.base import Context, Propagator
 from propulate.propagators.select import SelectMax, SelectMin
 from propulate.pruners.base import Pruner
+from propulate.restoring import Place, add_initial, restore
 from propulate.result import Result
 from propulate.session import EvaluationError, Session, TooManyFailuresError, describe
 from propulate.settings import Settings
@@ -88,12 +91,18 @@ class Islands:
     pollination : bool
         Send copies instead of the individuals themselves.
     checkpoint_path : path or None
+    ranks_per_worker : int, sequence of int, or "node"
+        Consecutive ranks that evaluate candidates together; of each worker, if they differ, or all
+        ranks of a node. The loss function gets their mpi4py communicator as its second argument.
+        The first one's loss counts, and the evaluation has failed if one of them raises.
     surrogate_factory : callable, optional
         Makes the pruner of a worker.
     limits : mapping or SearchSpace, optional
         Needed unless the propagator knows it.
     comm : Communicator or mpi4py communicator, optional
         Default: all ranks.
+    worker_sub_comm : mpi4py communicator, optional
+        The ranks of this rank's worker, instead of `ranks_per_worker`.
     **settings
         See `Settings`.
     """
@@ -115,15 +124,20 @@ class Islands:
         immigration_propagator: Callable[[int], Propagator] = SelectMax,
         pollination: bool = True,
         checkpoint_path: str | Path | None = "./",
+        ranks_per_worker: int | Sequence[int] | str = 1,
         surrogate_factory: Callable[[], Pruner] | None = None,
         *,
         limits: SearchSpace | Mapping[str, Any] | None = None,
         comm: Any = None,
+        worker_sub_comm: Any = None,
         **settings: Any,
     ) -> None:
         self.loss_fn = loss_fn
-        self.comm = own_communicator(comm)
+        self._group, self.comm = split_workers(
+            own_communicator(comm), ranks_per_worker, worker_sub_comm
+        )
         self.rank, size = (0, 1) if self.comm is None else (self.comm.rank, self.comm.size)
+        self._serves = self._group is not None and self._group.rank > 0
         settings.setdefault("seed", self._shared_seed(rng))
         self.settings = Settings(
             generations=generations, checkpoint_path=checkpoint_path, **settings
@@ -171,24 +185,49 @@ class Islands:
         TooManyFailuresError
             On all ranks, if most evaluations failed.
         """
+        if self._group is None:
+            return self._propulate(logging_interval)
+        evaluate = self._evaluator()
+        error: BaseException | None = None
+        if self._serves:
+            assert isinstance(evaluate, GroupEvaluator)
+            serve(evaluate)
+        else:
+            try:
+                self._propulate(logging_interval)
+            except BaseException as raised:
+                error = raised
+            self._group.handle.bcast(None)
+        with collective(self._group):
+            if error is not None:
+                raise error
+        self.result = share_result(self._group, self._codec(), self.result, self.settings.signs)
+        return self.result
+
+    def _evaluator(self) -> Evaluator:
+        options: dict[str, Any] = {
+            "sign": self.settings.signs,
+            "pruner": self._pruner,
+            "timeout": self.settings.eval_timeout,
+            "reraise": self.settings.on_error == "raise",
+            "catch": self.settings.catch,
+        }
+        if self._group is not None:
+            return GroupEvaluator(self._group, self._codec(), self.loss_fn, **options)
+        alone = None if self.comm is None else load_mpi().COMM_SELF
+        return Evaluator(self.loss_fn, comm=alone, **options)
+
+    def _propulate(self, logging_interval: int) -> Result:
         history = self._share(self._open)
         worker, journal = self._begin(history)
         done = history.n_finished
         budget = SharedBudget(self.comm, self._left(done))
         transport = Transport(self.comm, worker)
-        evaluator = Evaluator(
-            self.loss_fn,
-            self.settings.signs,
-            self._pruner,
-            self.settings.eval_timeout,
-            reraise=self.settings.on_error == "raise",
-            catch=self.settings.catch,
-        )
         session = Session(
             worker,
             transport,
             budget,
-            evaluator,
+            self._evaluator(),
             self.settings,
             journal,
             self._generations(done),
@@ -267,7 +306,10 @@ class Islands:
             policy = "mutate"
         worker.duplicates = policy or "allow"
         worker.track_duplicates = worker.duplicates != "allow"
-        self._restore(worker, history)
+        place = Place(self.rank, sum(self.sizes), len(self.sizes))
+        restore(worker, history, place, self.settings.max_crashes)
+        if not history.header:
+            add_initial(worker, self.settings, place)
         return worker, journal
 
     def _budget(self) -> int | None:
@@ -275,44 +317,6 @@ class Islands:
         if settings.max_evaluations is not None:
             return settings.max_evaluations
         return settings.generations * sum(self.sizes) if settings.generations > 0 else None
-
-    def _restore(self, worker: Worker, history: History) -> None:
-        """Individuals stay with their island; what was running is shared out and comes first."""
-        n_islands, place = len(self.sizes), (self.island, self.index)
-        for island, frames in sorted(history.frames.items()):
-            if island % n_islands == self.island:
-                for kind, payload in frames:
-                    worker.restore(kind, payload)
-        worker.breeder.seq = history.next_seq.get(place, 0)
-        if place in history.states:
-            worker.load_state(history.states[place])
-        for number, (uid, record) in enumerate(sorted(history.unfinished.items())):
-            if number % sum(self.sizes) != self.rank:
-                continue
-            (candidate,) = worker.codec.decode(record)
-            if history.starts[uid] >= self.settings.max_crashes:
-                candidate.status, candidate.loss = Status.FAILED, float("inf")
-                candidate.error = f"crashed the job {history.starts[uid]} times"
-                worker.finish(candidate)
-            else:
-                worker.restarts.append(candidate)
-        if not history.header:
-            self._add_initial(worker)
-
-    def _add_initial(self, worker: Worker) -> None:
-        for number, entry in enumerate(self.settings.initial):
-            if number % sum(self.sizes) != self.rank:
-                continue
-            values, loss = entry if isinstance(entry, tuple) else (entry, None)
-            candidate = Individual.from_genes(self.space, self.space.encode(values))
-            if loss is None:
-                worker.restarts.append(candidate)
-            else:
-                candidate.operator = "initial"
-                worker.breeder.birth(candidate)
-                candidate.status = Status.COMPLETE
-                candidate.loss = float(loss) * self.settings.signs[0]
-                worker.finish(candidate)
 
     def _generations(self, done: int) -> int:
         """Evaluations of this worker in this session; earlier ones are shared out evenly."""
@@ -351,8 +355,17 @@ class Islands:
             logger.info("%r", self.result)
         return self.result
 
-    def summarize(self, top_n: int = 1, debug: int = 1) -> list[list[Individual]]:  # noqa: ARG002
-        """The best `top_n` individuals of each worker's island, logged on rank 0. Collective."""
+    def summarize(
+        self,
+        top_n: int = 1,
+        debug: int = 1,  # noqa: ARG002 - the original's signature
+    ) -> list[list[Individual]] | None:
+        """The best `top_n` individuals of each worker's island, logged on rank 0. Collective.
+
+        None on those ranks that only help a worker.
+        """
+        if self._serves:
+            return None
         if self.result is None:
             raise RuntimeError("call propulate() before summarize()")
         top = self.result.top(top_n)

@@ -136,7 +136,6 @@ class Breeder:
         candidate.rank = candidate.current = context.worker
         candidate.generation = self.seq
         candidate.status, candidate.sealed = Status.RUNNING, True
-        candidate.seed = hash(candidate.uid) & 0xFFFFFFFFFFFFFFFF
         self.seq += 1
         return candidate
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
+import signal
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from propulate.engine.evaluation import Evaluator
@@ -27,6 +31,27 @@ class EvaluationError(RuntimeError):
 
 class TooManyFailuresError(RuntimeError):
     """Most evaluations failed."""
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # what schedulers send before the end
+
+
+@contextmanager
+def catching(signals: Sequence[signal.Signals]) -> Iterator[list[str]]:
+    """A list that gets the names of signals that come in the block; in the main thread only."""
+    caught: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    before = {
+        number: signal.signal(number, lambda n, _: caught.append(signal.Signals(n).name))
+        for number in signals
+    }
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Session:
@@ -74,8 +99,17 @@ class Session:
 
     def run(self) -> str:
         """Evaluate; the reason for stopping."""
+        with catching(_SIGNALS) as caught:
+            self.evaluator.interrupted = lambda: bool(caught)
+            return self._run(caught)
+
+    def _run(self, caught: list[str]) -> str:
         done = 0
         while self.worker.stop_reason is None:
+            if caught:
+                logger.warning("%s: stopping; the same command continues the run", caught[0])
+                self.worker.stop(caught[0])
+                continue
             if done == self.generations:
                 return "generations"
             if self._out_of_time():
@@ -108,6 +142,8 @@ class Session:
         for attempt in range(self.settings.retries + 1):
             if candidate.status != Status.COMPLETE:  # a cached one is complete already
                 self.evaluator(candidate)
+            if candidate.status == Status.INTERRUPTED:  # evaluated anew by the next job
+                return True
             if candidate.status != Status.FAILED or self.settings.on_error != "retry":
                 break
             logger.info("evaluation %s failed, attempt %d", tuple(candidate.uid), attempt + 1)

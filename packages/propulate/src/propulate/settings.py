@@ -48,8 +48,9 @@ class Settings:
     on_duplicate : {"allow", "mutate", "cache"}, optional
         A point that was evaluated before is evaluated again, changed, or given the known loss.
         Default: "mutate" if all parameters are discrete.
-    initial : sequence
-        Points to begin with: dicts, or pairs of a dict and its known loss.
+    initial : sequence, Result or DataFrame
+        Points to begin with: dicts, or pairs of a dict and its known loss; the complete individuals
+        of a result; or a row a point, with an optional column "loss".
     checkpoint_path : path, optional
         Folder of the journal; None for no journal.
     name : str
@@ -82,7 +83,7 @@ class Settings:
     max_failures: float = 0.5
     eval_timeout: float | None = None
     on_duplicate: str | None = None
-    initial: Sequence[Any] = ()
+    initial: Any = ()
     checkpoint_path: str | Path | None = "./"
     name: str = "propulate"
     resume: str = "auto"

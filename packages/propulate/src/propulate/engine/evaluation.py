@@ -17,11 +17,15 @@ import numpy as np
 from propulate.individual import Individual, Status
 from propulate.pruners.base import Pruner, TrialPruned
 
-__all__ = ["EvaluationTimeoutError", "Evaluator"]
+__all__ = ["EvaluationTimeoutError", "Evaluator", "InterruptedEvaluationError"]
 
 
 class EvaluationTimeoutError(Exception):
     """An evaluation took longer than ``eval_timeout``."""
+
+
+class InterruptedEvaluationError(Exception):
+    """The job is about to end: the evaluation is repeated in the next one."""
 
 
 class Evaluator:
@@ -57,6 +61,7 @@ class Evaluator:
         self.loss_fn, self.sign, self.pruner = loss_fn, np.array(sign), pruner
         self.timeout, self.comm = timeout, comm
         self.reraise, self.catch = reraise, catch
+        self.interrupted: Callable[[], bool] = lambda: False  # asked after each interim loss
         self._takes_comm = _takes_two(loss_fn)
 
     def __call__(self, candidate: Individual) -> Individual:
@@ -67,6 +72,8 @@ class Evaluator:
             with _time_limit(self.timeout):
                 result = self._run(candidate, start)
             self._record(candidate, result)
+        except InterruptedEvaluationError:
+            candidate.status = Status.INTERRUPTED
         except TrialPruned:
             candidate.status = Status.PRUNED
             candidate.loss = candidate.interim[-1] if candidate.interim else math.inf
@@ -78,34 +85,57 @@ class Evaluator:
         candidate.evalperiod = time.perf_counter() - start
         return candidate
 
+    def arguments(self, candidate: Individual) -> tuple[Any, ...]:
+        """What the loss function gets."""
+        return (candidate, self.comm) if self._takes_comm else (candidate,)
+
     def _run(self, candidate: Individual, start: float) -> Any:
-        arguments = (candidate, self.comm) if self._takes_comm else (candidate,)
-        result = self.loss_fn(*arguments)
+        result = self.loss_fn(*self.arguments(candidate))
         if isinstance(result, Generator):
             return self._drive(result, candidate, start)
         return result
 
+    def advance(self, steps: Generator[Any, None, Any]) -> tuple[bool, Any]:
+        """(False, the next value), or (True, what the generator returned)."""
+        try:
+            return False, next(steps)
+        except StopIteration as end:
+            return True, end.value
+
+    def decide(self, verdict: Exception | None) -> Exception | None:
+        """Why to end the evaluation, if not None, given what it looks like from here."""
+        return verdict
+
     def _drive(self, steps: Generator[Any, None, Any], candidate: Individual, start: float) -> Any:
+        sign = float(self.sign[0])
         if self.pruner is not None:
             self.pruner.start_run(candidate)
         try:
             while True:
-                try:
-                    value = next(steps)
-                except StopIteration as end:
-                    if end.value is not None:
-                        return end.value
-                    if not candidate.interim:
-                        raise ValueError("the loss function yielded nothing") from None
-                    return candidate.interim[-1] * float(self.sign[0])
+                ended, value = self.advance(steps)
+                if ended and value is not None:
+                    return value
+                if ended and not candidate.interim:
+                    raise ValueError("the loss function yielded nothing")
+                if ended:
+                    return candidate.interim[-1] * sign
                 number = float(value[1] if isinstance(value, tuple) else value)
-                candidate.interim.append(number * float(self.sign[0]))
-                if self.timeout is not None and time.perf_counter() - start > self.timeout:
-                    raise EvaluationTimeoutError(f"timeout after {self.timeout} s")
-                if self.pruner is not None and self.pruner.cancel(candidate.interim[-1]):
-                    raise TrialPruned
+                candidate.interim.append(number * sign)
+                end = self.decide(self._verdict(candidate.interim[-1], start))
+                if end is not None:
+                    raise end
         finally:
             steps.close()
+
+    def _verdict(self, interim: float, start: float) -> Exception | None:
+        """Why a generator is to be ended after an interim loss."""
+        if self.interrupted():
+            return InterruptedEvaluationError("the job ends")
+        if self.timeout is not None and time.perf_counter() - start > self.timeout:
+            return EvaluationTimeoutError(f"timeout after {self.timeout} s")
+        if self.pruner is not None and self.pruner.cancel(interim):
+            return TrialPruned()
+        return None
 
     def _record(self, candidate: Individual, result: Any) -> None:
         losses = self._losses(candidate, result)

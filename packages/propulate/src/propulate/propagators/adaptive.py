@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from propulate.propagators.base import Context, Propagator, Random
 from propulate.propagators.cma import CovarianceAdaptation
 from propulate.propagators.differential import SuccessHistory, current_to_best
 from propulate.propagators.parzen import propose
+from propulate.propagators.quadratic import lowest, n_terms
 from propulate.propagators.vary import Limits, inherit_categories, other_gene, reflect
 from propulate.ranking import Ranking
 from propulate.space import SearchSpace
@@ -37,13 +38,14 @@ class Shares:
     cma: float = 0.30
     local: float = 0.05
     de: float = 0.02
+    quadratic: float = 0.10
     tpe: float = 0.0
 
     def for_budget(self, budget: int | None) -> Shares:
         """With few evaluations, a quarter goes to density estimation."""
         if budget is None or budget > 300:
             return self
-        return Shares(self.ga - 0.125, self.cma - 0.125, self.local, self.de, 0.25)
+        return replace(self, ga=self.ga - 0.125, cma=self.cma - 0.125, tpe=0.25)
 
 
 class AdaptivePropagator(Propagator):
@@ -69,7 +71,7 @@ class AdaptivePropagator(Propagator):
     rng : source of random numbers, optional
     """
 
-    operators = ("ga", "cma", "local", "de", "tpe")
+    operators = ("ga", "cma", "local", "de", "quadratic", "tpe")
 
     def __init__(
         self,
@@ -115,8 +117,8 @@ class AdaptivePropagator(Propagator):
         shares = self.shares.for_budget(budget)
         table = {name: getattr(shares, name) for name in self.operators}
         if not len(self._ordered):
-            table["ga"] += table["cma"] + table["local"]
-            table["cma"] = table["local"] = 0.0
+            table["ga"] += table["cma"] + table["local"] + table["quadratic"]
+            table["cma"] = table["local"] = table["quadratic"] = 0.0
         self._names = [name for name in self.operators if table[name] > 0]
         self._share = np.array([table[name] for name in self._names])
 
@@ -219,6 +221,18 @@ class AdaptivePropagator(Propagator):
         loss = float(view.population.losses[rows[parent]].sum())
         self._drawn[child.genes.tobytes()] = f, cr, loss
         return child
+
+    def _make_quadratic(self, view: PopulationView, rows: Any) -> Individual:
+        columns, rng = self._ordered, self.generator
+        fewest = 2 * n_terms(len(columns))
+        if view.n_breeding < fewest:
+            return self._make_local(view, rows)
+        most = min(view.n_breeding, 4 * fewest)
+        m = int(fewest * (most / fewest) ** rng.random())  # from local to global
+        unit, losses = view.arrays(m)
+        proposed = np.full(self.space.n, 0.5)
+        proposed[columns] = reflect(lowest(unit[:, columns], losses, rng))
+        return self._with_categories(proposed, view, rows)
 
     def _make_tpe(self, view: PopulationView, rows: Any) -> Individual:  # noqa: ARG002
         unit, _ = view.arrays(500)

@@ -1,0 +1,71 @@
+"""A quadratic model of the best points, and where it is lowest (pure arithmetic)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["lowest", "n_terms"]
+
+Array = NDArray[np.float64]
+_FULL = 6  # up to so many dimensions with the products of coordinates
+
+
+def n_terms(n: int) -> int:
+    """Coefficients of the model in n dimensions."""
+    return (n + 1) * (n + 2) // 2 if n <= _FULL else 2 * n + 1
+
+
+def lowest(points: Array, losses: Array, rng: np.random.Generator) -> Array:
+    """A point near the minimum of a quadratic that is fitted to the losses.
+
+    Above six dimensions the quadratic has no products of different coordinates: enough for the
+    trend of separable functions, whatever ripples there are on top. The step from the best point is
+    bounded by the extent of the points; along a direction in which the model falls without end, it
+    goes downhill by about their standard deviation. A little noise keeps repeated proposals apart.
+
+    Parameters
+    ----------
+    points : (m, n) array
+        Unit coordinates, best first.
+    losses : (m,) array
+
+    Returns
+    -------
+    (n,) array
+        Unit coordinates; may lie outside of the cube.
+    """
+    m, n = points.shape
+    spread = points.std(axis=0) + 1e-12
+    z = (points - points[0]) / spread
+    scale = float(losses[-1] - losses[0]) or 1.0
+    y = (losses - losses[0]) / scale
+    weights = np.arange(m, 0.0, -1.0) / m
+    first, second = np.triu_indices(n) if n <= _FULL else (np.arange(n), np.arange(n))
+    terms = np.concatenate([np.ones((m, 1)), z, z[:, first] * z[:, second]], axis=1)
+    weighted = terms.T * weights
+    normal = weighted @ terms
+    normal.flat[:: len(normal) + 1] += 1e-6 * m  # a ridge, for points in a plane
+    coefficients = np.linalg.solve(normal, weighted @ y)
+    slope, curvature = coefficients[1 : n + 1], coefficients[n + 1 :]
+    step = _minimum(slope, curvature, n)
+    low, high = z.min(axis=0) - 0.2, z.max(axis=0) + 0.2
+    step = np.minimum(np.maximum(step, low), high)
+    noise = math.exp(rng.uniform(math.log(1e-4), math.log(0.3)))
+    point: Array = points[0] + spread * (step + noise * rng.standard_normal(n))
+    return point
+
+
+def _minimum(slope: Array, curvature: Array, n: int) -> Array:
+    """The minimum, where negative curvature counts as its magnitude."""
+    tiny = 1e-9 + 0.05 * float(np.abs(slope).max())
+    if n > _FULL:
+        down: Array = -slope / np.maximum(2 * np.abs(curvature), tiny)
+        return down
+    hessian = np.zeros((n, n))
+    hessian[np.triu_indices(n)] = curvature
+    values, basis = np.linalg.eigh(hessian + hessian.T)
+    newton: Array = -basis @ ((basis.T @ slope) / np.maximum(np.abs(values), tiny))
+    return newton
