@@ -4,6 +4,7 @@ from propulate import propagators, pruners, topologies
 from propulate._version import __version__
 from propulate.individual import Individual, Status, Uid
 from propulate.islands import Islands
+from propulate.logs import set_logger_config
 from propulate.optimizer import Optimizer
 from propulate.population import Population
 from propulate.propagators import get_default_propagator
@@ -52,5 +53,6 @@ __all__ = [
     "load_result",
     "propagators",
     "pruners",
+    "set_logger_config",
     "topologies",
 ]

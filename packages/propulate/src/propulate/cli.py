@@ -54,10 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("kind", help="history, importances, lineage, migration, ...")
     plot.add_argument("file", type=Path, help=".png, .svg, .pdf, ...")
     merge = command("merge", _merge, "write result.h5 into the folder")
+    replay = command("replay", _replay, "breed all candidates again, and compare")
     optuna = command("optuna-export", _optuna, "add all individuals to an Optuna storage")
     optuna.add_argument("storage", help="such as sqlite:///run.db")
     optuna.add_argument("--name", default="propulate", help="of the study")
-    for sub in (status, top, export, plot, merge, optuna):
+    for sub in (status, top, export, plot, merge, replay, optuna):
         sub._positionals.title = "arguments"
         sub.add_argument("folder", type=Path, help="of the run, with its journals; or a .h5 file")
     run = command("run", _run, "search with a function: propulate run module:function ...")
@@ -157,6 +158,14 @@ def _plot(given: argparse.Namespace) -> int:
         raise ValueError(f"there is no plot {given.kind!r}; there are {', '.join(plot.KINDS)}")
     plot.KINDS[given.kind](load_result(given.folder)).savefig(given.file)
     return 0
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from propulate.replaying import replay
+
+    n, different = replay(given.folder)
+    _say(f"{n} candidates, {len(different)} of them came out different")
+    return 1 if different else 0
 
 
 def _optuna(given: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,8 @@ class Islands:
         self.space = SearchSpace.of(space)
         if self.comm is not None:
             agree(self.comm, self.space.hash, "the search space")
+        if self.settings.deterministic and len(self.sizes) > 1:
+            raise ValueError("deterministic=True works on one island")
         self._propagator = propagator
         self.migration = Migration(
             migration_table(migration_topology, len(self.sizes)),
@@ -219,8 +222,11 @@ class Islands:
 
     def _propulate(self, logging_interval: int) -> Result:
         history = self._share(self._open)
-        worker, journal = self._begin(history)
+        with collective(self.comm) if self.comm is not None else nullcontext():
+            worker, journal = self._begin(history)
         done = history.n_finished
+        n = sum(self.sizes)
+        shares = [self.settings.share(done, rank, n) for rank in range(n)]
         budget = SharedBudget(self.comm, self._left(done))
         transport = Transport(self.comm, worker)
         session = Session(
@@ -230,7 +236,8 @@ class Islands:
             self._evaluator(),
             self.settings,
             journal,
-            self._generations(done),
+            shares[self.rank],
+            shares=shares,
             talks=self.rank == 0,
             logging_interval=logging_interval,
         )
@@ -264,15 +271,24 @@ class Islands:
             "signs": list(self.settings.signs),
             "problem_id": self.settings.problem_id,
             "loss_fn": describe(self.loss_fn),
+            "seed": self.settings.seed,
+            "sizes": list(self.sizes),
+            "budget": self.settings.budget(sum(self.sizes)),
+            "duplicates": self._duplicates,
+            "replayable": self.settings.replayable,
         }
+
+    @property
+    def _duplicates(self) -> str:
+        discrete = np.isfinite(self.space.cardinality)
+        return self.settings.on_duplicate or ("mutate" if discrete else "allow")
 
     def _codec(self) -> Codec:
         return Codec(self.space)
 
     def _left(self, done: int) -> int | None:
         """Evaluations that may be started in this session."""
-        limit = self.settings.max_evaluations
-        return None if limit is None else max(0, limit - done)
+        return self.settings.left(done)
 
     def _begin(self, history: History) -> tuple[Worker, Journal | None]:
         settings = self.settings
@@ -283,7 +299,7 @@ class Islands:
             self.island,
             self.index,
             self.sizes[self.island],
-            self._budget(),
+            self.settings.budget(sum(self.sizes)),
             self.space.design("sobol", settings.seed),
         )
         breeder = Breeder(context, self._propagator, len(settings.signs))
@@ -301,30 +317,16 @@ class Islands:
             breeder, self.sizes, self.migration, write, self._pruner, codec=self._codec()
         )
         self.worker = worker
-        policy = settings.on_duplicate
-        if policy is None and np.isfinite(self.space.cardinality):
-            policy = "mutate"
-        worker.duplicates = policy or "allow"
+        worker.duplicates = self._duplicates
         worker.track_duplicates = worker.duplicates != "allow"
+        worker.lag = settings.lag if settings.deterministic else None
+        if settings.replayable:
+            worker.journal_knowledge()
         place = Place(self.rank, sum(self.sizes), len(self.sizes))
         restore(worker, history, place, self.settings.max_crashes)
         if not history.header:
             add_initial(worker, self.settings, place)
         return worker, journal
-
-    def _budget(self) -> int | None:
-        settings = self.settings
-        if settings.max_evaluations is not None:
-            return settings.max_evaluations
-        return settings.generations * sum(self.sizes) if settings.generations > 0 else None
-
-    def _generations(self, done: int) -> int:
-        """Evaluations of this worker in this session; earlier ones are shared out evenly."""
-        generations, size = self.settings.generations, sum(self.sizes)
-        if generations == -1:
-            return -1
-        share, rest = divmod(max(0, generations * size - done), size)
-        return share + (self.rank < rest)
 
     def _raise_together(self, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, TooManyFailuresError | KeyboardInterrupt):

@@ -65,7 +65,8 @@ class Breeder:
         self.population = Population(context.space, self._n_objectives)
         if isinstance(self.propagator, AdaptivePropagator):
             self.propagator.ranking = self.population.ranking
-        self._view = PopulationView(self.population, fill=20)
+        fill = getattr(self.propagator, "pop_size", 20)
+        self._view = PopulationView(self.population, fill)
         self._points = context.design
         init_size = getattr(self.propagator, "init_size", 0)
         share, rest = divmod(init_size, context.island_size)

@@ -229,6 +229,11 @@ class Population(Sequence[Individual]):
         return rows
 
     @property
+    def n_doubtful(self) -> int:
+        """How many active ones were pruned with a finite loss."""
+        return len(self._doubtful)
+
+    @property
     def best(self) -> Individual | None:
         """The best complete individual; among equals the one with the smallest uid."""
         if not len(self.ranking):
@@ -361,13 +366,16 @@ class PopulationView(Sequence[Individual]):
     def sample(self, k: int, rng: np.random.Generator) -> list[Individual]:
         """`k` different ones that may breed, drawn uniformly."""
         ranking = self.population.ranking
-        places = rng.choice(len(ranking), k, replace=False)
+        places = rng.choice(self.n_breeding, k, replace=False)
+        if self.n_breeding > len(ranking):
+            return list(self._individuals(self.best_rows(self.fill)[places]))
         return list(self._individuals(ranking.at(int(place)) for place in places))
 
     @property
     def n_breeding(self) -> int:
-        """How many may breed: complete, with a finite loss."""
-        return len(self.population.ranking)
+        """How many may breed: complete with a finite loss, and pruned ones while these are few."""
+        n = len(self.population.ranking)
+        return max(n, min(self.fill, n + self.population.n_doubtful))
 
     def arrays(self, k: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Unit coordinates (k, n) and losses (k,) of the `k` best (default: all), best first."""

@@ -69,6 +69,8 @@ class Session:
         Evaluations of this worker, -1 for no limit.
     logging_interval : int
         Log a line every so many evaluations, on the worker that `talks`.
+    shares : sequence of int
+        Evaluations of each worker, in deterministic runs.
     """
 
     def __init__(
@@ -84,10 +86,12 @@ class Session:
         talks: bool = True,
         logging_interval: int = 10,
         downtime: float = 0.0,
+        shares: Sequence[int] = (),
     ) -> None:
         self.worker, self.transport, self.budget = worker, transport, budget
         self.evaluator, self.settings, self.journal = evaluator, settings, journal
         self.generations, self.talks = generations, talks
+        self.shares = shares
         self.logging_interval = max(1, logging_interval)
         self._start = time.monotonic()
         self._earlier = downtime
@@ -113,12 +117,17 @@ class Session:
             if done == self.generations:
                 return "generations"
             if self._out_of_time():
-                return "time_limit"
+                return self._leave("time_limit")
+            if self.settings.deterministic and not self._wait_for_round(done):
+                continue
             if not self.budget.take():
                 return "max_evaluations"
             try:
                 if not self._evaluate_one():
-                    return "exhausted"
+                    return self._leave("exhausted")
+                self.transport.pump()
+                self.transport.poll()
+                self._check()
             except KeyboardInterrupt as error:
                 self.error = error
                 self.worker.stop("interrupted")
@@ -126,10 +135,22 @@ class Session:
                 self.error = error
                 self.worker.stop(f"{type(error).__name__}: {error}")
             done += 1
+        return self.worker.stop_reason
+
+    def _leave(self, reason: str) -> str:
+        """Stop here; in rounds the others can't go on alone."""
+        if self.settings.deterministic:
+            self.worker.stop(reason)
+        return reason
+
+    def _wait_for_round(self, done: int) -> bool:
+        """In deterministic runs: until all have finished the rounds before, or the run ends."""
+        while not self.worker.is_ready(done, self.shares) and self.worker.stop_reason is None:
             self.transport.pump()
             self.transport.poll()
-            self._check()
-        return self.worker.stop_reason
+            time.sleep(1e-4)
+        self.worker.release(done)
+        return self.worker.stop_reason is None
 
     def _out_of_time(self) -> bool:
         limit = self.settings.time_limit
@@ -195,6 +216,8 @@ class Session:
 
     def _check(self) -> None:
         """Stop everybody if a limit of the search itself is reached."""
+        if self.transport.error is not None:
+            raise self.transport.error
         population, settings = self.worker.population, self.settings
         best = population.ranking.key_at(0)
         if best < self._best:
@@ -219,7 +242,8 @@ class Session:
         return f"{failed} of {n} evaluations failed, {times} of them with: {text}"
 
     def finish(self) -> None:
-        """Save the state, for a continuation, and close the journal."""
+        """Take in what is left, save the state for a continuation, and close the journal."""
+        self.worker.release(math.inf)
         self._save_state()
         if self.journal is not None:
             self.journal.close()

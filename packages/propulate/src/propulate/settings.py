@@ -63,6 +63,15 @@ class Settings:
         Seconds between saved states of the propagator.
     max_crashes : int
         A candidate that was running when the job died so many times is marked as failed.
+    deterministic : bool
+        The same seed on the same number of ranks gives the same run, whatever the timing: before
+        its n-th candidate a worker waits for the others' results up to n - 1 - lag. Slow if
+        evaluations take different times; the budget is shared out in advance. What stops it early
+        (a time limit, a target) still depends on timing.
+    lag : int
+        Rounds that results may be late in deterministic runs.
+    replayable : bool
+        Journal what was known at each breeding, for `propulate replay`.
     callbacks : sequence of callable
         Called with each own finished individual.
     problem_id : str
@@ -93,6 +102,9 @@ class Settings:
     max_crashes: int = 2
     callbacks: Sequence[Callable[[Individual], Any]] = field(default=())
     problem_id: str = ""
+    deterministic: bool = False
+    lag: int = 0
+    replayable: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -105,6 +117,10 @@ class Settings:
         for direction in self.directions or (self.direction,):
             if direction not in {"minimize", "maximize"}:
                 raise ValueError(f"a direction is minimize or maximize, got {direction!r}")
+        if self.lag < 0:
+            raise ValueError(f"lag must not be negative, got {self.lag}")
+        if self.deterministic and self.generations == -1 and self.max_evaluations is None:
+            raise ValueError("deterministic=True needs generations or max_evaluations")
         if self.generations < -1:
             raise ValueError(f"generations must be -1 or more, got {self.generations}")
         limits = (self.max_evaluations, self.time_limit, self.target_loss, self.patience)
@@ -121,6 +137,33 @@ class Settings:
             1.0 if direction == "minimize" else -1.0
             for direction in self.directions or (self.direction,)
         )
+
+    def budget(self, n_workers: int) -> int | None:
+        """Evaluations of the whole run, if that is known."""
+        if self.max_evaluations is not None:
+            return self.max_evaluations
+        return self.generations * n_workers if self.generations > 0 else None
+
+    def left(self, done: int) -> int | None:
+        """Evaluations that all workers together may start, after those of earlier sessions."""
+        if self.max_evaluations is None or self.deterministic:
+            return None
+        return max(0, self.max_evaluations - done)
+
+    def share(self, done: int, rank: int, n_workers: int) -> int:
+        """Evaluations of one worker in this session, -1 for any number.
+
+        Those of earlier sessions are shared out evenly; in deterministic runs the budget is.
+        """
+        limits = []
+        if self.generations != -1:
+            limits.append(self.generations * n_workers)
+        if self.deterministic and self.max_evaluations is not None:
+            limits.append(self.max_evaluations)
+        if not limits:
+            return -1
+        share, rest = divmod(max(0, min(limits) - done), n_workers)
+        return share + (rank < rest)
 
     @property
     def folder(self) -> Path | None:

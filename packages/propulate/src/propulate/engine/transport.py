@@ -29,6 +29,7 @@ class Transport:
         self.comm = comm if comm is not None and comm.size > 1 else None
         self.worker = worker
         self._sending: list[tuple[Any, bytes]] = []
+        self.error: Exception | None = None  # the first one in taking in a message
 
     def pump(self, *, everything: bool = False) -> None:
         """Send what may be sent."""
@@ -54,7 +55,10 @@ class Transport:
             misses = 0
             data = bytearray(status.Get_count(MPI.BYTE))
             message.Recv([data, MPI.BYTE])
-            self.worker.receive(bytes(data))
+            try:
+                self.worker.receive(bytes(data))
+            except Exception as error:  # of a propagator; the others must not wait in vain
+                self.error = self.error or error
 
     def drain(self) -> None:
         """Bring everything that is under way to its receivers. Collective.

@@ -23,10 +23,21 @@ from propulate.propagators.base import Propagator
 from propulate.propagators.select import SelectMax, SelectMin
 from propulate.pruners.base import Pruner
 
-__all__ = ["DEACTIVATED", "IMMIGRANT", "RESULT", "STARTED", "STATE", "Migration", "Worker"]
+__all__ = [
+    "DEACTIVATED",
+    "IMMIGRANT",
+    "KNOWN",
+    "RESULT",
+    "STARTED",
+    "STATE",
+    "Migration",
+    "Worker",
+    "unpack_uids",
+]
 
 # kinds of messages and of journal frames
-RESULT, DEACTIVATED, IMMIGRANT, STOP, STARTED, STATE = range(1, 7)
+RESULT, DEACTIVATED, IMMIGRANT, STOP, STARTED, STATE, KNOWN = range(1, 8)
+_UID = struct.Struct("<III")
 _MOVE = struct.Struct("<IIId")  # uid, version
 GONE = float("inf")
 
@@ -64,6 +75,11 @@ class Counters:
     displaced: int = 0
     evaluating: float = 0.0
     reasons: list[str] = field(default_factory=list)
+
+
+def unpack_uids(payload: bytes) -> list[Uid]:
+    """The uids in a frame of kind KNOWN."""
+    return [Uid(*uid) for uid in _UID.iter_unpack(payload)]
 
 
 class Worker:
@@ -112,6 +128,11 @@ class Worker:
         self.seen: set[bytes] = set()  # keys of the points that are known or in evaluation here
         self.known_losses: dict[bytes, float] = {}
         self._rng = np.random.default_rng([self.island, self.index, 77])
+        self.lag: int | None = None  # of rounds; None: others' results are taken in at once
+        self._held: list[tuple[int, int, Individual]] = []  # round, worker, result
+        self._heard = [0] * len(islands)  # results of each worker in this session
+        self._replayable = False
+        self._untold: list[Uid] = []  # what was learned since the last candidate
 
     @property
     def population(self) -> Population:
@@ -133,6 +154,9 @@ class Worker:
         if self.track_duplicates:
             self.seen.add(self.breeder.space.key(candidate.genes))
         self.counters.started += 1
+        if self._untold:
+            self.write(KNOWN, b"".join(_UID.pack(*uid) for uid in self._untold))
+            self._untold = []
         self.write(STARTED, self.codec.encode(candidate))
         return candidate
 
@@ -154,11 +178,45 @@ class Worker:
             for island in range(len(self.sizes)):
                 self.outbox.post(island, STOP, reason.encode())
 
+    # ------------------------------------------------------------------ rounds and replays
+
+    def journal_knowledge(self) -> None:
+        """Journal what is known at each breeding, so that it can be replayed."""
+        self._replayable = True
+        self.write(KNOWN, b"")
+
+    def is_ready(self, done: int, shares: Sequence[int]) -> bool:
+        """Whether all have finished what this worker waits for after `done` evaluations.
+
+        `shares` says how many evaluations each worker has in this session.
+        """
+        assert self.lag is not None
+        due = done - self.lag
+        me = self.outbox.me
+        return all(
+            heard >= min(due, share) or worker == me
+            for worker, (heard, share) in enumerate(zip(self._heard, shares, strict=True))
+        )
+
+    def release(self, done: float) -> None:
+        """Take in the results of finished rounds, in an order that doesn't depend on timing."""
+        due = done - (self.lag or 0)
+        now = sorted((held for held in self._held if held[0] <= due), key=lambda held: held[:2])
+        self._held = [held for held in self._held if held[0] > due]
+        for _, _, individual in now:
+            self._enter(individual, 0.0)
+
+    def learn(self, individual: Individual) -> None:
+        """Take in a result of another worker."""
+        self._enter(individual, 0.0)
+
     def _learn(self, individual: Individual) -> None:
         if individual.space is not self.breeder.space:  # it has grown
             self.breeder.move(individual.space)
         if not self.breeder.learn(individual):
             return
+        if self._replayable and individual.uid.worker != self.index:
+            self._untold.append(individual.uid)
         if self.pruner is not None:
             self.pruner.learn(individual)
         if self.track_duplicates:
@@ -175,8 +233,12 @@ class Worker:
         self.outbox.received(batch)
         for kind, payload in batch.entries:
             if kind == RESULT:
-                for individual in self.codec.decode(payload):
+                (individual,) = self.codec.decode(payload)
+                self._heard[batch.sender] += 1
+                if self.lag is None:
                     self._enter(individual, 0.0)
+                else:
+                    self._held.append((self._heard[batch.sender], batch.sender, individual))
             elif kind == IMMIGRANT:
                 self._immigrate(payload)
             elif kind == DEACTIVATED:

@@ -1,8 +1,10 @@
 """Pruners: ending evaluations that are not promising."""
 
 from propulate.pruners.base import Pruner, TrialPruned
+from propulate.pruners.forecast import DynamicSurrogate
 from propulate.pruners.rules import (
     ASHA,
+    Hyperband,
     MedianPruner,
     PatientPruner,
     PercentilePruner,
@@ -12,6 +14,8 @@ from propulate.pruners.rules import (
 
 __all__ = [
     "ASHA",
+    "DynamicSurrogate",
+    "Hyperband",
     "MedianPruner",
     "PatientPruner",
     "PercentilePruner",

@@ -11,7 +11,7 @@ from propulate.individual import Individual, Status
 from propulate.pruners.base import Pruner
 
 __all__ = ["ASHA", "MedianPruner", "PatientPruner", "PercentilePruner", "StaticSurrogate"]
-__all__ += ["ThresholdPruner"]
+__all__ += ["Hyperband", "ThresholdPruner"]
 
 
 class _StepPruner(Pruner):
@@ -199,3 +199,46 @@ class ASHA(_StepPruner):
         for step, known in self._rungs.items():
             if len(ind.interim) >= step and not math.isnan(ind.interim[step - 1]):
                 known.append(ind.interim[step - 1])
+
+
+class Hyperband(Pruner):
+    """Successive halving in several brackets, which differ in when they begin to prune.
+
+    L. Li et al., "Hyperband" (2018). Each evaluation belongs to a bracket by its uid; early losses
+    that mislead spoil only some of the brackets.
+
+    Parameters
+    ----------
+    min_resource, max_resource, reduction_factor : int
+        Of `ASHA`.
+    """
+
+    def __init__(self, min_resource: int, max_resource: int, reduction_factor: int = 3) -> None:
+        self.brackets: list[ASHA] = []
+        first = min_resource
+        while first < max_resource or not self.brackets:
+            self.brackets.append(ASHA(first, max_resource, reduction_factor))
+            first *= reduction_factor
+        # a bracket that prunes early costs less, and gets more of the evaluations
+        shares = [reduction_factor**k for k in range(len(self.brackets))][::-1]
+        self._bracket_of = [k for k, share in enumerate(shares) for _ in range(share)]
+        self._running = self.brackets[0]
+
+    def bracket(self, ind: Individual) -> ASHA:
+        """The bracket of an individual, the same on all workers."""
+        island, worker, seq = ind.uid
+        mixed = (island * 40_503 + worker * 2_654_435_761 + seq * 97) % 4_294_967_291
+        return self.brackets[self._bracket_of[mixed % len(self._bracket_of)]]
+
+    def start_run(self, ind: Individual) -> None:
+        """Begin in the individual's bracket."""
+        self._running = self.bracket(ind)
+        self._running.start_run(ind)
+
+    def cancel(self, loss: float) -> bool:
+        """By the rule of the bracket."""
+        return self._running.cancel(loss)
+
+    def learn(self, ind: Individual) -> None:
+        """Enter an evaluation into its bracket."""
+        self.bracket(ind).learn(ind)
