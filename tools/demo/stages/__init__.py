@@ -9,6 +9,7 @@ from tools.demo.stages.load import Load
 from tools.demo.stages.lowrank import LowRank
 from tools.demo.stages.moments import Moments
 from tools.demo.stages.pca import PCA
+from tools.demo.stages.propulate import Propulate
 from tools.demo.stages.quality import Quality
 from tools.demo.stages.recycle import Forecast
 from tools.demo.stages.storage import Storage
@@ -27,4 +28,5 @@ STAGES: tuple[Stage, ...] = (
     DASO(),
     Forecast(),
     Energymeter(),
+    Propulate(),
 )

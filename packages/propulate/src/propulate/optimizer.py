@@ -202,10 +202,14 @@ class Optimizer:
         """The next candidate: a mapping of the parameters."""
         return self._breeder.breed()
 
-    def tell(self, candidate: Individual, loss: float) -> None:
-        """Report the loss of a candidate; NaN for one that failed."""
+    def tell(self, candidate: Individual, loss: float, *, pruned: bool = False) -> None:
+        """Report the loss of a candidate; NaN for one that failed.
+
+        With `pruned`, the loss is the last one before its evaluation was ended early.
+        """
         loss = float(loss)
         failed = math.isnan(loss) or loss == -math.inf
         candidate.loss = loss
-        candidate.status = Status.FAILED if failed else Status.COMPLETE
+        ended = Status.PRUNED if pruned else Status.COMPLETE
+        candidate.status = Status.FAILED if failed else ended
         self._breeder.learn(candidate)

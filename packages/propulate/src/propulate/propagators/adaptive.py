@@ -24,28 +24,31 @@ from propulate.space import SearchSpace
 __all__ = ["AdaptivePropagator", "Shares"]
 
 Array = NDArray[np.float64]
-_NEAR, _FAR = math.log(5e-5), math.log(0.05)
+_NEAR = math.log(5e-5), math.log(0.05)  # logarithms of the steps of local search
 
 
 @dataclass(frozen=True)
 class Shares:
     """Guaranteed share of the candidates of each operator; the rest is dealt by success.
 
-    No single operator wins everywhere, and success alone starves the explorers.
+    No single operator wins everywhere, and success alone starves the explorers. In many dimensions
+    genetic operators need most of the trials; in few, following valleys pays.
     """
 
-    ga: float = 0.45
-    cma: float = 0.30
+    ga: float = 0.55
+    cma: float = 0.15
     local: float = 0.05
     de: float = 0.02
-    quadratic: float = 0.10
+    quadratic: float = 0.13
     tpe: float = 0.0
 
-    def for_budget(self, budget: int | None) -> Shares:
-        """With few evaluations, a quarter goes to density estimation."""
+    @classmethod
+    def suited(cls, n: int, budget: int | None) -> Shares:
+        """For a number of ordered genes, and for a budget if it is small."""
+        shares = cls(ga=0.35, cma=0.35) if n <= 4 else cls()
         if budget is None or budget > 300:
-            return self
-        return replace(self, ga=self.ga - 0.125, cma=self.cma - 0.125, tpe=0.25)
+            return shares
+        return replace(shares, ga=shares.ga - 0.15, cma=max(0.0, shares.cma - 0.1), tpe=0.25)
 
 
 class AdaptivePropagator(Propagator):
@@ -61,9 +64,17 @@ class AdaptivePropagator(Propagator):
         Individuals in the pool; default max(20, twice the workers of the island).
     init_size : int, optional
         Points of the initial design; default the pool's size, at most a fifth of the budget.
-    shares : Shares
-    crossover_prob, mutation_prob, random_init_prob, sigma_factor : float
-        Of the genetic operator.
+    shares : Shares, optional
+        Default by the number of parameters and the budget.
+    crossover_prob, random_init_prob : float
+        Of the genetic operator: how often a second parent gives three tenths of the genes, and how
+        often it draws a random individual instead.
+    resample_prob, further_prob : float
+        One gene is mutated, and each time with `further_prob` one more: with `resample_prob` it is
+        drawn anew, else moved.
+    steps : (float, float)
+        Smallest and largest standard deviation of moves, as shares of a range; drawn
+        log-uniformly.
     cma_sigma : float
         First standard deviation of covariance adaptation, in unit coordinates.
     forget : float
@@ -81,9 +92,10 @@ class AdaptivePropagator(Propagator):
         *,
         shares: Shares | None = None,
         crossover_prob: float = 0.7,
-        mutation_prob: float = 0.4,
-        random_init_prob: float = 0.1,
-        sigma_factor: float = 0.05,
+        random_init_prob: float = 0.02,
+        resample_prob: float = 0.15,
+        further_prob: float = 0.3,
+        steps: tuple[float, float] = (1e-3, 0.1),
         cma_sigma: float = 0.2,
         forget: float = 0.03,
         rng: Random = None,
@@ -93,9 +105,10 @@ class AdaptivePropagator(Propagator):
             raise ValueError(f"pop_size must be at least 4, got {pop_size}")
         self.space = SearchSpace.of(limits)
         self._pop_size, self._init_size = pop_size, init_size
-        self.shares = shares or Shares()
-        self.crossover_prob, self.mutation_prob = crossover_prob, mutation_prob
-        self.random_init_prob, self.sigma_factor = random_init_prob, sigma_factor
+        self.shares = shares
+        self.crossover_prob, self.random_init_prob = crossover_prob, random_init_prob
+        self.resample_prob, self.further_prob = resample_prob, further_prob
+        self._log_steps = math.log(steps[0]), math.log(steps[1])
         self.cma_sigma, self.forget = cma_sigma, forget
         self.credit = dict.fromkeys(self.operators, 1.0)
         self._ordered = np.flatnonzero(self.space.ordered)
@@ -114,7 +127,7 @@ class AdaptivePropagator(Propagator):
         self.init_size = self._init_size or self.pop_size
         if self._init_size is None and budget is not None:
             self.init_size = min(self.init_size, max(4, budget // 5))
-        shares = self.shares.for_budget(budget)
+        shares = self.shares or Shares.suited(len(self._ordered), budget)
         table = {name: getattr(shares, name) for name in self.operators}
         if not len(self._ordered):
             table["ga"] += table["cma"] + table["local"] + table["quadratic"]
@@ -135,7 +148,7 @@ class AdaptivePropagator(Propagator):
         """The next candidate."""
         if not isinstance(inds, PopulationView):
             inds = view_of(inds, self.space)
-        if inds.n_breeding < min(self.init_size, self.pop_size) or inds.n_breeding < 4:
+        if inds.n_breeding < max(4, min(self.init_size, self.pop_size)):
             return Individual.from_genes(
                 self.space, self.space.sample(self.generator), operator="init"
             )
@@ -149,42 +162,51 @@ class AdaptivePropagator(Propagator):
         child.operator = name
         return child
 
-    def _parents(self, view: PopulationView, rows: Any, k: int) -> list[Array]:
-        places = self.generator.choice(len(rows), min(k, len(rows)), replace=False)
-        return [view.population.genes[rows[place]] for place in places]
+    def _parent(self, view: PopulationView, rows: Any, bias: float = 1.0) -> Array:
+        """Genes of a member of the pool; better ones are likelier if `bias` exceeds 1."""
+        row = rows[int(len(rows) * self.generator.random() ** bias)]
+        genes: Array = view.population.genes[row]
+        return genes
+
+    def _cross(self, view: PopulationView, rows: Any) -> Array:
+        first = self._parent(view, rows, 1.5)
+        if self.generator.random() < self.crossover_prob:
+            second = self._parent(view, rows)
+            return np.where(self.generator.random(self.space.n) < 0.7, first, second)
+        return first.copy()
 
     def _make_ga(self, view: PopulationView, rows: Any) -> Individual:
         rng, space = self.generator, self.space
         if rng.random() < self.random_init_prob:
             return Individual.from_genes(space, space.sample(rng))
         genes = self._cross(view, rows)
-        if rng.random() < self.mutation_prob:
+        while True:
             i = int(rng.random() * space.n)
-            genes[i] = other_gene(space, genes[i], i, rng)
-        return self._step(genes, self.sigma_factor)
+            if not space.ordered[i] or rng.random() < self.resample_prob:
+                genes[i] = other_gene(space, genes[i], i, rng)
+            else:
+                self._move(genes, i, self._log_steps)
+            if rng.random() >= self.further_prob:
+                return Individual.from_genes(space, genes)
 
     def _make_local(self, view: PopulationView, rows: Any) -> Individual:
-        sigma = math.exp(_NEAR + (_FAR - _NEAR) * self.generator.random())
-        return self._step(self._cross(view, rows), sigma)
+        genes = self._cross(view, rows)
+        self._move(genes, int(self.generator.choice(self._ordered)), _NEAR)
+        return Individual.from_genes(self.space, genes)
 
-    def _cross(self, view: PopulationView, rows: Any) -> Array:
-        first, second = self._parents(view, rows, 2)
-        if self.generator.random() < self.crossover_prob:
-            return np.where(self.generator.random(self.space.n) < 0.7, first, second)
-        return first.copy()
+    def _move(self, genes: Array, i: int, log_steps: tuple[float, float]) -> None:
+        """A normal step of one ordered gene, of a standard deviation that is drawn log-uniformly.
 
-    def _step(self, genes: Array, sigma: float) -> Individual:
-        """One ordered gene moves by a normal step."""
-        space = self.space
-        if len(self._ordered):
-            i = int(self._ordered[int(self.generator.random() * len(self._ordered))])
-            step = sigma * self.generator.standard_normal()
-            if space.counts[i]:
-                step = math.copysign(max(abs(step), space.bins[i]), step)
-            unit = space.to_unit(genes)
-            unit[i] = reflect(unit[i] + step)
-            genes[i] = space.from_unit(unit)[i]
-        return Individual.from_genes(space, genes)
+        Discrete genes move by at least one value.
+        """
+        rng, space = self.generator, self.space
+        low, high = log_steps
+        step = math.exp(low + (high - low) * rng.random()) * rng.standard_normal()
+        if space.counts[i]:
+            step = math.copysign(max(abs(step), space.bins[i]), step)
+        unit = space.to_unit(genes)
+        unit[i] = reflect(unit[i] + step)
+        genes[i] = space.from_unit(unit)[i]
 
     def _make_cma(self, view: PopulationView, rows: Any) -> Individual:
         cma = self._model(view, rows)
@@ -209,7 +231,7 @@ class AdaptivePropagator(Propagator):
     def _with_categories(self, unit: Array, view: PopulationView, rows: Any) -> Individual:
         genes = self.space.from_unit(unit)
         if len(self._categories):
-            (parent,) = self._parents(view, rows, 1)
+            parent = self._parent(view, rows)
             genes = inherit_categories(self.space, genes, parent, self.generator)
         return Individual.from_genes(self.space, genes)
 

@@ -23,7 +23,7 @@ def get_default_propagator(
     limits: Limits,
     crossover_prob: float = 0.7,
     mutation_prob: float = 0.4,
-    random_init_prob: float = 0.1,
+    random_init_prob: float | None = None,
     sigma_factor: float = 0.05,
     rng: Random = None,
     *,
@@ -37,10 +37,15 @@ def get_default_propagator(
     pop_size : int
         Individuals in the breeding pool.
     limits : SearchSpace or mapping
-    crossover_prob, mutation_prob, random_init_prob : float
-        Probabilities of the genetic operators.
+    crossover_prob : float
+        How often a candidate has two parents.
+    mutation_prob : float
+        How often a gene is drawn anew; for the genetic operators alone.
+    random_init_prob : float, optional
+        How often a random individual is drawn; default 0.1, and 0.02 with "adaptive".
     sigma_factor : float
-        Standard deviation of steps, as a share of a parameter's range.
+        Standard deviation of steps, as a share of a parameter's range; for the genetic operators
+        alone.
     rng : source of random numbers, optional
     kind : {"adaptive", "ga"}
         The portfolio `AdaptivePropagator`, or the genetic operators alone.
@@ -57,11 +62,11 @@ def get_default_propagator(
             space,
             max(4, pop_size),
             crossover_prob=crossover_prob,
-            mutation_prob=mutation_prob,
-            random_init_prob=random_init_prob,
-            sigma_factor=sigma_factor,
+            random_init_prob=0.02 if random_init_prob is None else random_init_prob,
             rng=rng,
         )
+    if random_init_prob is None:
+        random_init_prob = 0.1
     steps: list[Propagator] = [
         SelectMin(pop_size),
         SelectUniform(2, rng),
