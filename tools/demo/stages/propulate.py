@@ -27,6 +27,7 @@ LIMITS = {
     "solver": propulate.Categorical(["adam", "sgd"]),
     "momentum": propulate.Float(0.0, 0.99, when={"solver": "sgd"}),
 }
+DEFAULTS = {"rate": 1e-3, "decay": 1e-4, "width": 64, "activation": "relu", "solver": "adam"}
 
 
 @dataclass(frozen=True)
