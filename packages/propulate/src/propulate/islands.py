@@ -19,6 +19,7 @@ from propulate.engine.transport import SharedBudget, Transport
 from propulate.engine.worker import Migration, Worker
 from propulate.individual import Individual
 from propulate.optimizer import Breeder
+from propulate.population import Population
 from propulate.propagators.base import Context, Propagator
 from propulate.propagators.select import SelectMax, SelectMin
 from propulate.pruners.base import Pruner
@@ -378,6 +379,13 @@ class Islands:
             for place, ind in enumerate(sorted(seen.values(), key=lambda i: i.loss * sign)[:top_n]):
                 logger.info("%d: %r", place + 1, ind)
         return list(tops)
+
+    @property
+    def population(self) -> Population:
+        """All individuals that this rank knows; losses are to be minimised."""
+        if self.result is not None:
+            return self.result.population
+        return Population(self.space, len(self.settings.signs))
 
     @property
     def propulator(self) -> Islands:
