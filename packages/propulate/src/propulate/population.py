@@ -28,7 +28,9 @@ _COLUMNS = {
     "active": np.bool_,
     "evaltime": np.float64,
     "evalperiod": np.float64,
+    "walltime": np.float64,
 }
+_PLAIN = ("status", "generation", "current", "active", "evaltime", "evalperiod", "walltime")
 _RARE = (
     "velocity",
     "parents",
@@ -36,7 +38,6 @@ _RARE = (
     "metrics",
     "error",
     "violation",
-    "walltime",
     "migration_steps",
     "migration_history",
 )
@@ -121,7 +122,7 @@ class Population(Sequence[Individual]):
         table = self._table
         island, worker, seq = individual.uid
         table["island"][row], table["worker"][row], table["seq"][row] = island, worker, seq
-        for name in ("generation", "current", "active", "evaltime", "evalperiod", "status"):
+        for name in _PLAIN:
             table[name][row] = getattr(individual, name)
         operator = self._operators.setdefault(individual.operator, len(self._operators))
         table["operator"][row] = operator
@@ -147,7 +148,12 @@ class Population(Sequence[Individual]):
         self._table = {name: np.resize(column, size) for name, column in self._table.items()}
 
     def _keep_rare(self, row: int, individual: Individual) -> None:
-        rare = {name: value for name in _RARE if _worth(value := getattr(individual, name))}
+        values = vars(individual)
+        rare = {
+            name: value
+            for name in _RARE
+            if (value := values[name]) is not None and (name == "velocity" or value)
+        }
         if rare:
             self._rare[row] = rare
 
@@ -213,7 +219,7 @@ class Population(Sequence[Individual]):
         individual.loss = float(losses[0]) if self.n_objectives == 1 else float(losses.sum())
         if self.n_objectives > 1:
             individual.losses = losses.copy()
-        for name in ("generation", "current", "active", "evaltime", "evalperiod"):
+        for name in _PLAIN[1:]:
             setattr(individual, name, table[name][row].item())
         individual.status = Status(int(table["status"][row]))
         individual.operator = list(self._operators)[table["operator"][row]]
@@ -299,15 +305,6 @@ class Population(Sequence[Individual]):
         order = np.array(rows, int)
         same = np.array_equal(self.losses, other.losses[order], equal_nan=True)
         return same and np.array_equal(self.genes, other.genes[order])
-
-
-def _worth(value: Any) -> bool:
-    """Whether an attribute differs from its default."""
-    return (
-        value is not None
-        and not (isinstance(value, int | float) and value == 0)
-        and (isinstance(value, int | float | np.ndarray) or bool(value))
-    )
 
 
 class PopulationView(Sequence[Individual]):

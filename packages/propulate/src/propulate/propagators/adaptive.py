@@ -191,7 +191,8 @@ class AdaptivePropagator(Propagator):
 
     def _make_local(self, view: PopulationView, rows: Any) -> Individual:
         genes = self._cross(view, rows)
-        self._move(genes, int(self.generator.choice(self._ordered)), _NEAR)
+        i = int(self._ordered[int(self.generator.random() * len(self._ordered))])
+        self._move(genes, i, _NEAR)
         return Individual.from_genes(self.space, genes)
 
     def _move(self, genes: Array, i: int, log_steps: tuple[float, float]) -> None:
