@@ -20,6 +20,7 @@ from propulate import (
     get_default_propagator,
     load_result,
     plot,
+    propagators,
     pruners,
 )
 from propulate.cli import main
@@ -180,6 +181,7 @@ def test_importances_find_what_matters() -> None:
     result = Propulator(
         lambda p: 3 * abs(p["a"] - 0.5) + (p["c"] == "u") + 0.01 * p["n"],
         limits={"a": (0.0, 1.0), "b": (0.0, 1.0), "c": ("u", "v", "w"), "n": Int(1, 5)},
+        propagator=propagators.InitUniform,
         generations=400,
         checkpoint_path=None,
     ).propulate()
