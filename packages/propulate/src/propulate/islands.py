@@ -150,12 +150,7 @@ class Islands:
         self.index = self.rank - int(bounds[self.island])
         if isinstance(propagator, Sequence):
             propagator = propagator[self.island]
-        space = limits if limits is not None else _space_of(propagator)
-        if space is None:
-            raise ValueError("give limits=: the propagator does not say what is searched")
-        self.space = SearchSpace.of(space)
-        if self.comm is not None:
-            agree(self.comm, self.space.hash, "the search space")
+        self.space = self._agreed_space(limits, propagator)
         if self.settings.deterministic and len(self.sizes) > 1:
             raise ValueError("deterministic=True works on one island")
         self._propagator = propagator
@@ -169,6 +164,15 @@ class Islands:
         self._pruner = surrogate_factory() if surrogate_factory is not None else None
         folder = self.settings.folder
         self._folder = None if folder is None else RunFolder(folder, self.settings.resume)
+
+    def _agreed_space(self, limits: Any, propagator: Any) -> SearchSpace:
+        space = limits if limits is not None else _space_of(propagator)
+        if space is None:
+            raise ValueError("give limits=: the propagator does not say what is searched")
+        space = SearchSpace.of(space)
+        if self.comm is not None:
+            agree(self.comm, space.hash, "the search space")
+        return space
 
     def _shared_seed(self, rng: Any) -> int:
         """A seed from what the user gave, rank 0's on all."""

@@ -35,20 +35,21 @@ class Shares:
     genetic operators need most of the trials; in few, following valleys pays.
     """
 
-    ga: float = 0.55
-    cma: float = 0.15
-    local: float = 0.05
+    ga: float = 0.65
+    cma: float = 0.05
+    local: float = 0.03
     de: float = 0.02
-    quadratic: float = 0.13
+    quadratic: float = 0.08
     tpe: float = 0.0
 
     @classmethod
     def suited(cls, n: int, budget: int | None) -> Shares:
         """For a number of ordered genes, and for a budget if it is small."""
-        shares = cls(ga=0.35, cma=0.35) if n <= 4 else cls()
+        few = cls(ga=0.35, cma=0.33, local=0.05, quadratic=0.13)
+        shares = few if n <= 4 else cls()
         if budget is None or budget > 300:
             return shares
-        return replace(shares, ga=shares.ga - 0.15, cma=max(0.0, shares.cma - 0.1), tpe=0.25)
+        return replace(shares, ga=shares.ga - 0.2, cma=shares.cma - 0.05, tpe=0.25)
 
 
 class AdaptivePropagator(Propagator):
