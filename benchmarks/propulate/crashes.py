@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,6 @@ from pathlib import Path
 from propulate import load_result
 from propulate.engine.worker import RESULT
 from propulate.storage.history import codec_of, read_history
-from tools.testing.launch import child_environment, launcher
 
 PROGRAM = """
 import os, sys, time
@@ -48,6 +48,20 @@ search.propulate()
 """
 
 
+INHERITED = ("PMI_", "PMIX_", "OMPI_COMM_", "OMPI_UNIVERSE_", "PRTE_LAUNCHED", "HYDI_")
+# what a launcher tells its ranks: these jobs are none of its
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(INHERITED)}
+
+
+def mpirun(ranks: int, *words: str) -> list[str]:
+    """The command that runs a Python program on several ranks."""
+    beside = Path(sys.executable).with_name("mpirun")
+    launcher = str(beside) if beside.exists() else shutil.which("mpirun")
+    if launcher is None:
+        raise FileNotFoundError("no mpirun: `pip install mpich`")
+    return [launcher, "-n", str(ranks), sys.executable, *words]
+
+
 def finished(folder: Path) -> dict[tuple[int, ...], float]:
     """Uid and loss of each finished evaluation in the journals."""
     history = read_history(folder / "propulate")
@@ -66,7 +80,7 @@ def kill_one(command: list[str], folder: Path, ranks: int, rng: random.Random) -
         old.unlink()
     job = subprocess.Popen(
         command,
-        env=child_environment(ranks),
+        env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -100,15 +114,15 @@ def main() -> None:
         before: dict[tuple[int, ...], float] = {}
         for attempt in range(wanted):
             ranks = 2 + (attempt + rng.randrange(2)) % 3
-            command = [*launcher(), "-n", str(ranks), sys.executable, str(program), name]
-            killed += kill_one([*command, str(budget)], folder, ranks, rng)
+            command = mpirun(ranks, str(program), name, str(budget))
+            killed += kill_one(command, folder, ranks, rng)
             after = finished(folder)
             lost += sum(after.get(uid) != loss for uid, loss in before.items())
             before = after
             print(f"{attempt + 1}: {ranks} ranks, {len(after)} evaluations in the journals")
         end = len(before) + 20
-        last = [*launcher(), "-n", "2", sys.executable, str(program), name, str(end)]
-        subprocess.run(last, env=child_environment(2), check=True, timeout=120)
+        last = mpirun(2, str(program), name, str(end))
+        subprocess.run(last, env=ENVIRONMENT, check=True, timeout=120)
         result = load_result(folder / "propulate")
         written = [line.rsplit(" ", 1) for path in folder.glob("losses-*") for line in _lines(path)]
         known = {str(tuple(ind.uid)): repr(ind.loss) for ind in result}
