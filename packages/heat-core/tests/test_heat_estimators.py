@@ -30,8 +30,12 @@ ROWS = {
     "MiniBatchKMeans": Row(
         lambda: ht.cluster.MiniBatchKMeans(3, random_state=1), "predict", ht.is_clusterer
     ),
-    "KMedians": Row(lambda: ht.cluster.KMedians(3, random_state=1), "predict", ht.is_clusterer),
-    "KMedoids": Row(lambda: ht.cluster.KMedoids(3, random_state=1), "predict", ht.is_clusterer),
+    "KMedians": Row(
+        lambda: ht.cluster.KMedians(3, "random", random_state=1), "predict", ht.is_clusterer
+    ),
+    "KMedoids": Row(
+        lambda: ht.cluster.KMedoids(3, "random", random_state=1), "predict", ht.is_clusterer
+    ),
     "GaussianMixture": Row(
         lambda: ht.cluster.GaussianMixture(2, random_state=1), "predict", ht.is_clusterer
     ),

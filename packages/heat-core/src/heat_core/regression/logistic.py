@@ -169,11 +169,11 @@ def _loss(
     """The weighted losses of a rank's rows, and their gradient, (k or 1, d + 1)."""
     loss = torch.zeros((), dtype=torch.float64)
     gradient = torch.zeros_like(theta)
-    kind = rows.dtype
-    coefficients, constants = theta[:, :-1].to(kind), theta[:, -1].to(kind)
+    coefficients, constants = theta[:, :-1], theta[:, -1]
     for start in range(0, len(rows), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)
-        block, own, weight = rows[part], codes[part], mass[part]
+        # In double precision: the line search would stall in the noise of single precision.
+        block, own, weight = rows[part].double(), codes[part], mass[part].double()
         scores = torch.addmm(constants, block, coefficients.T)
         if len(theta) == 1:
             scores = scores[:, 0]
@@ -185,7 +185,7 @@ def _loss(
             slope = logarithms.exp()
             slope[torch.arange(len(own)), own] -= 1
             slope *= weight.unsqueeze(1)
-        loss += (losses * weight).double().sum()
+        loss += (losses * weight).sum()
         gradient[:, :-1] += slope.T @ block
-        gradient[:, -1] += slope.double().sum(0)
+        gradient[:, -1] += slope.sum(0)
     return loss, gradient
