@@ -22,11 +22,14 @@ class Options:
         Folder of the input files; None: where vega_datasets is installed.
     output : Path
         Folder of the report.
+    minutes : float
+        How long to go on with further rounds; 0: one round.
     """
 
     ranks: int
     data: Path | None
     output: Path
+    minutes: float = 0.0
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -47,8 +50,14 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", default=Path("hpc-ml-demo"), help="%(default)s"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="repeat for so long, and say what memory and files the ranks hold after each round",
+    )
     given = parser.parse_args(arguments)
-    return Options(given.ranks, given.data, given.output)
+    return Options(given.ranks, given.data, given.output, given.minutes)
 
 
 def _ranks(text: str) -> int:
