@@ -72,7 +72,7 @@ def main() -> None:
     reports = pipeline.report()
     if comm.rank == 0:
         states = zip(alone.model.parameters(), pipeline.learner.model.parameters(), strict=True)
-        difference = max(float((a - b).abs().max()) for a, b in states)
+        difference = max(float((a - b).detach().abs().max()) for a, b in states)
         show(seconds, difference, reports, options.json)
 
 

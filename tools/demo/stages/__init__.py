@@ -4,6 +4,7 @@ from tools.demo.stage import Stage
 from tools.demo.stages.correlation import Correlation
 from tools.demo.stages.daso import DASO
 from tools.demo.stages.energymeter import Energymeter
+from tools.demo.stages.f3 import ForwardTraining
 from tools.demo.stages.kmeans import KMeans
 from tools.demo.stages.load import Load
 from tools.demo.stages.lowrank import LowRank
@@ -29,4 +30,5 @@ STAGES: tuple[Stage, ...] = (
     Forecast(),
     Energymeter(),
     Propulate(),
+    ForwardTraining(),
 )

@@ -130,7 +130,7 @@ def fit(
         raise ValueError("patience needs validation data")
     train = indexed(train, seed=learner.seed)
     learner.scheduler = scheduler or learner.scheduler
-    history, best, best_epoch = History(), math.inf, learner.epoch
+    history, best, best_epoch, warned = History(), math.inf, learner.epoch, False
     if learner.steps == 0:
         _forward_errors(learner, train)
     while learner.epoch < epochs:
@@ -140,7 +140,7 @@ def fit(
                 **{**vars(record), "validation": evaluate(learner, validation, metrics)}
             )
         history.epochs.append(record)
-        _warn(learner, record)
+        warned = warned or _warn(learner, record)
         _advance(learner, record)
         if checkpoint is not None:
             save(checkpoint, learner)
@@ -209,13 +209,13 @@ def _forward_errors(learner: Learner, train: Any) -> None:
         source.write(batch.index, probe.renew(None, None, visit).values)
 
 
-def _warn(learner: Learner, record: EpochRecord) -> None:
-    """Say what helps when stored errors have little to do with fresh ones."""
+def _warn(learner: Learner, record: EpochRecord) -> bool:
+    """Say what helps when stored errors have little to do with fresh ones; whether it was said."""
     source = learner.source
     if not isinstance(source, DelayedError) or record.epoch < SETTLED:
-        return
+        return False
     if not record.cosine < COSINE_LIMIT:
-        return
+        return False
     remedies = []
     if not source.one_hot and learner.n_outputs > 1 and not learner.criterion.is_regression:
         remedies.append("one_hot=True")
@@ -231,6 +231,7 @@ def _warn(learner: Learner, record: EpochRecord) -> None:
         record.staleness,
         ", ".join(remedies) or "CurrentError (DFA)",
     )
+    return True
 
 
 def evaluate(
