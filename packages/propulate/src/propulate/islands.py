@@ -151,8 +151,6 @@ class Islands:
         if isinstance(propagator, Sequence):
             propagator = propagator[self.island]
         self.space = self._agreed_space(limits, propagator)
-        if self.settings.deterministic and len(self.sizes) > 1:
-            raise ValueError("deterministic=True works on one island")
         self._propagator = propagator
         self.migration = Migration(
             migration_table(migration_topology, len(self.sizes)),
@@ -166,6 +164,8 @@ class Islands:
         self._folder = None if folder is None else RunFolder(folder, self.settings.resume)
 
     def _agreed_space(self, limits: Any, propagator: Any) -> SearchSpace:
+        if self.settings.deterministic and len(self.sizes) > 1:
+            raise ValueError("deterministic=True works on one island")
         space = limits if limits is not None else _space_of(propagator)
         if space is None:
             raise ValueError("give limits=: the propagator does not say what is searched")
