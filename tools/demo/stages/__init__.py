@@ -25,10 +25,10 @@ STAGES: tuple[Stage, ...] = (
     Correlation(),
     PCA(),
     KMeans(),
+    Forecast(),
+    Propulate(),
     LowRank(),
     DASO(),
-    Forecast(),
-    Energymeter(),
-    Propulate(),
     ForwardTraining(),
+    Energymeter(),
 )

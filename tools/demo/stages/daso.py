@@ -33,7 +33,7 @@ class _Found:
 class DASO(Stage):
     """Two nodes, each with half of the ranks, against the serial reference."""
 
-    name = "daso"
+    name = "nodes"
     shows = "digits learned on two emulated nodes, averaged in the background"
     package = "daso"
 

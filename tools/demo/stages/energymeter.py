@@ -35,7 +35,7 @@ class _Found:
 class Energymeter(Stage):
     """Energy of a small network, against powers that are known."""
 
-    name = "energymeter"
+    name = "energy"
     shows = (
         "the energy of training and inference on digits: here, and on emulated nodes of known "
         "power, one of them with accelerators that nobody uses"

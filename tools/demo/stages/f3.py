@@ -28,7 +28,7 @@ class _Found:
 class ForwardTraining(Stage):
     """F3 in a pipeline of layers, against one process and scikit-learn."""
 
-    name = "f3"
+    name = "forward"
     shows = "a network that trains in the forward pass, with its layers spread over the ranks"
     package = "f3"
 

@@ -37,7 +37,7 @@ class _Found:
 class LowRank(Stage):
     """OIALR with data-parallel gradients, against scikit-learn's network and NumPy."""
 
-    name = "lowrank"
+    name = "compression"
     shows = "a network that is compressed while it is trained on all ranks"
     package = "lowrank"
 
