@@ -163,6 +163,7 @@ def test_unreadable_zone_has_reason_and_remedy_and_hides_no_other(node, monkeypa
 
 BOARD = {"uuid": "GPU-1", "name": "NVIDIA A100-SXM4", "energy": 5000, "power": 100000}
 BOARD |= {"utilisation": 0, "processes": 0, "architecture": 7, "instant": 90000}
+BOARD |= {"temperature": 41, "clock": 1410, "memory": 2**30, "limit": 400000}
 
 
 def test_nvidia_boards(node, monkeypatch):
@@ -182,6 +183,10 @@ def test_nvidia_boards(node, monkeypatch):
     reader = get_backend("nvml", MeterConfig()).open(members, env)
     values = {s.id: r for s, r in zip(members, reader.read(), strict=True)}
     assert values["nvml:GPU-1:energy"][:2] == (5000, Status.OK)
+    gauges = {name: by_id[f"nvml:GPU-1:{name}"] for name in ("temperature", "clock", "limit")}
+    si = [values[s.id][0] * s.factor for s in gauges.values()]
+    assert si == [41, 1.41e9, 400]
+    assert "nvml:GPU-2:temperature" not in by_id
     node.gpus([{**BOARD, "lost": True}, old])
     values = {s.id: r for s, r in zip(members, reader.read(), strict=True)}
     assert values["nvml:GPU-1:energy"][:2] == (None, Status.MISSING)

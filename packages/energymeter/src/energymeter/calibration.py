@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from energymeter.baseline import stored_baseline
 from energymeter.config import CpuModel, MeterConfig
 from energymeter.environment import Environment
 from energymeter.errors import ConfigurationError, NotMeasuredError
@@ -20,11 +22,19 @@ from energymeter.sensors import Provenance
 if TYPE_CHECKING:
     from energymeter.analysis.nodes import NodeData
 
-__all__ = ["Baseline", "calibration_points", "measure_baseline", "parse_points", "points_toml"]
+__all__ = [
+    "Baseline",
+    "calibration_points",
+    "measure_baseline",
+    "parse_points",
+    "points_toml",
+    "wait_for_rest",
+]
 
 LOADS = (0.0, 0.25, 0.5, 0.75, 1.0)
 REST_LOAD = 0.1  # load average per CPU above which a node is not at rest
 REST_UTILISATION = 0.01
+AT_REST = 1.05  # of the stored power
 SETTLING = 0.2  # share of each stretch of load that is left out at its start
 SPIN = """import sys, time
 end = time.monotonic() + float(sys.argv[1])
@@ -60,6 +70,37 @@ def measure_baseline(seconds: float, config: MeterConfig) -> Baseline:
         raise NotMeasuredError("there is no measured source of energy: see energymeter sensors")
     watts = {row.component: row.joules / result.seconds for row in rows}
     return Baseline(node.node_type, watts, tuple(_unrest(node)))
+
+
+def wait_for_rest(config: MeterConfig, patience: float = 600.0, each: float = 1.0) -> bool:
+    """Wait until every component draws no more than 5 % above its stored power at rest.
+
+    Parameters
+    ----------
+    patience : float
+        s after which it gives up, and returns False.
+    each : float
+        s over which powers are averaged.
+
+    Raises
+    ------
+    ConfigurationError
+        If no baseline is stored for this type of node.
+    NotMeasuredError
+        If there is no measured source of energy.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        found = measure_baseline(each, config)
+        rest = stored_baseline(found.node_type, Environment())
+        if not rest:
+            raise ConfigurationError(
+                f"the power at rest of {found.node_type} is not known: energymeter baseline --save"
+            )
+        if all(watts <= AT_REST * rest.get(name, math.inf) for name, watts in found.watts.items()):
+            return True
+        if time.monotonic() >= deadline:
+            return False
 
 
 def calibration_points(

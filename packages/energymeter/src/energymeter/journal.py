@@ -21,7 +21,16 @@ from typing import Any
 
 from energymeter.sensors import Status
 
-__all__ = ["CODE", "MAGIC", "WITH_VALUE", "Chunk", "JournalReader", "JournalWriter"]
+__all__ = [
+    "CODE",
+    "FULL",
+    "MAGIC",
+    "STATUS",
+    "WITH_VALUE",
+    "Chunk",
+    "JournalReader",
+    "JournalWriter",
+]
 
 MAGIC = b"EMJ\x01\r\n\x1a\n"
 BLOCK = struct.Struct("<II")
@@ -88,6 +97,10 @@ class JournalWriter:
             if len(self.pending) > MEMORY:
                 self.lost_bytes += len(self.pending)
                 self.pending.clear()
+
+    def share(self) -> None:
+        """Have everything where reports look for it."""
+        self.flush()
 
     def close(self) -> None:
         """Write the rest and close."""

@@ -24,12 +24,14 @@ from energymeter.environment import Environment
 from energymeter.errors import ConfigurationError
 from energymeter.launcher import detect, run_identity, scheduler_metadata, visible_gpus
 from energymeter.node import node_key
+from energymeter.progress import Progress
 
 __all__ = ["Launch", "command_of", "exit_status", "launch"]
 
 FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGQUIT")
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 SI_KERNEL = 0x80
+PROGRESS_EVERY, FOREVER = 1.0, 1e6  # s
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Launch:
     mode : {"auto", "supervise", "exec"}
     linger : float
         Seconds that an agent waits for ranks that have not come yet.
+    verbose : bool
+        Tell on stderr what is measured, what is not, and where it is stored.
+    progress : bool
+        A line of status on stderr, each second; only if that is a terminal, and in supervise mode.
     """
 
     command: tuple[str, ...]
@@ -54,6 +60,8 @@ class Launch:
     run_id: str = ""
     mode: str = "auto"
     linger: float = 5.0
+    verbose: bool = False
+    progress: bool = False
     extra: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -127,13 +135,15 @@ def launch(what: Launch) -> tuple[int, Path]:
     if what.config.baseline and not supervise:
         time.sleep(what.config.baseline)  # the agent samples already
     reply = register(client, what.config, role=role, expected=expected, rank=job.rank)
+    if what.verbose:
+        _tell(reply)
     if what.config.baseline and supervise:
         time.sleep(what.config.baseline)
     environ = _application_environment(reply, place)
     if not supervise:
         client.close()
         _become(what.command, environ)
-    status = _supervise(client, what.command, environ)
+    status = _supervise(client, what.command, environ, what.progress and sys.stderr.isatty())
     reap()
     return status, Path(reply["run_dir"])
 
@@ -161,12 +171,22 @@ def _application_environment(reply: Mapping[str, Any], place: Place) -> dict[str
     }
 
 
+def _tell(reply: Mapping[str, Any]) -> None:
+    sys.stderr.write(f"energymeter: into {reply['run_dir']}, node {reply['node']}\n")
+    measured = ", ".join(reply["measured"]) or "nothing: there will be an estimate"
+    sys.stderr.write(f"energymeter: measured: {measured}\n")
+    for entry in reply["unavailable"]:
+        sys.stderr.write(f"energymeter: {entry['id']} is unavailable: {entry['reason']}\n")
+
+
 def _become(command: Sequence[str], environ: dict[str, str]) -> None:
     """Replace this process by the application."""
     os.execvpe(command[0], list(command), environ)  # noqa: S606 - that is what a wrapper does
 
 
-def _supervise(client: AgentClient, command: Sequence[str], environ: dict[str, str]) -> int:
+def _supervise(
+    client: AgentClient, command: Sequence[str], environ: dict[str, str], progress: bool
+) -> int:
     """Run the application as a child, pass signals on, and tell the agent when it has ended."""
     handled = {getattr(signal, name) for name in FORWARDED}
     handled = {n for n in handled if signal.getsignal(n) is not signal.SIG_IGN}
@@ -179,7 +199,8 @@ def _supervise(client: AgentClient, command: Sequence[str], environ: dict[str, s
         with contextlib.suppress(ConnectionError):
             gpus = visible_gpus(environ)
             client.ask("register", pid=pid, role="rank", t=start, gpus=gpus)
-        wait_status, cpu = _wait_and_forward(pid, handled | {signal.SIGCHLD})
+        shown = Progress(client) if progress else None
+        wait_status, cpu = _wait_and_forward(pid, handled | {signal.SIGCHLD}, shown)
         end = Environment().monotonic_ns()
         status = exit_status(wait_status)
         with contextlib.suppress(ConnectionError):  # an agent that died has left its journal
@@ -191,13 +212,21 @@ def _supervise(client: AgentClient, command: Sequence[str], environ: dict[str, s
     return status
 
 
-def _wait_and_forward(pid: int, handled: set[signal.Signals]) -> tuple[int, float]:
+def _wait_and_forward(
+    pid: int, handled: set[signal.Signals], progress: Progress | None
+) -> tuple[int, float]:
     """The wait status, and the CPU-seconds of the process and of the children it waited for."""
     while True:
         ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
+            if progress is not None:
+                progress.close()
             return status, used.ru_utime + used.ru_stime
-        info = signal.sigwaitinfo(handled)
+        info = signal.sigtimedwait(handled, PROGRESS_EVERY if progress else FOREVER)
+        if info is None:
+            if progress is not None:
+                progress()
+            continue
         # what the terminal sends, it sends to the application as well
         if info.si_signo != signal.SIGCHLD and info.si_code != SI_KERNEL:
             with contextlib.suppress(ProcessLookupError):

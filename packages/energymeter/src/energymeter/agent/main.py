@@ -12,6 +12,7 @@ from typing import Any
 
 from energymeter.agent.sampler import Sampler
 from energymeter.agent.server import Server
+from energymeter.agent.spool import SpooledJournal
 from energymeter.agent.thinning import Thinning
 from energymeter.backends.registry import discover, select
 from energymeter.baseline import stored_baseline
@@ -69,7 +70,8 @@ def _server(
         "config": config.to_dict(),
         "pid": os.getpid(),
     }
-    journal = JournalWriter(Path(given["node_dir"]) / "journal.emj", header)
+    path, spool = Path(given["node_dir"]) / "journal.emj", env.environ.get("ENERGYMETER_SPOOL")
+    journal = SpooledJournal(spool, path, header) if spool else JournalWriter(path, header)
     thinning = Thinning(sensors, config.store, env.monotonic_ns(), journal.sample)
     sampler = Sampler(sensors, config, env, thinning.sample, int.from_bytes(os.urandom(4)) / 2**32)
     greeting = {"run_dir": given["run_dir"], "node": given["node"], "pid": os.getpid()}

@@ -217,6 +217,7 @@ class Server:
         now = self.env.monotonic_ns()
         if now >= self.anchor_at:
             self._note("anchor", real=self.env.realtime_ns())
+            self._flush(share=True)
             self.anchor_at = now + ANCHOR_EVERY
         if now >= self.flush_at:
             for pid, watch in list(self.watched.items()):
@@ -239,11 +240,14 @@ class Server:
         self.sampler.read_fast()
         with self.sampler.lock:
             self.thinning.flush()
-        self._flush()
+        self._flush(share=True)
 
-    def _flush(self) -> None:
+    def _flush(self, share: bool = False) -> None:
         with self.sampler.lock:
-            self.journal.flush()
+            if share:
+                self.journal.share()
+            else:
+                self.journal.flush()
             if self.journal.disk_is_full and not self.warned:
                 self.warned = True
                 self.journal.event("disk full", self.env.monotonic_ns())

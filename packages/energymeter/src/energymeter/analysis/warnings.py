@@ -27,6 +27,8 @@ def node_warnings(
             f"sampling ended {seconds:.1f} s after the start, before the application was seen to "
             "end: the agent was killed, or is still running; later energy is missing"
         )
+        if spool := node.header.get("spool"):
+            found.append(f"the node may still have what came later: copy {spool} to journal.emj")
     if any(event["event"] == "disk full" for event in node.events):
         found.append("the disk was full for a while")
     counted = [curve for curve, _ in ledger.curves]

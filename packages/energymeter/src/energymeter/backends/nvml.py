@@ -16,12 +16,22 @@ POWER_INSTANT_FIELD = 186
 ARCHITECTURE_AMPERE = 7
 # power readings of these observe a quarter of the time (Yang et al. 2023)
 PART_TIME = ("A100", "H100", "GH200")
-PROCESS_EVERY = 5_000_000_000
+# scales to 1, 1, degrees C, Hz, bytes, W
+GAUGES = {
+    "utilisation": (1, 100),
+    "processes": (1, 1),
+    "temperature": (1, 1),
+    "clock": (10**6, 1),
+    "memory": (1, 1),
+    "limit": (1, 1000),
+}
+# these change slowly, or take long: all gauges but the utilisation
+SELDOM, SELDOM_EVERY = frozenset(GAUGES) - {"utilisation"}, 5_000_000_000
 HINT = "pip install 'energymeter[nvidia]', and see that nvidia-smi works"
 
 
 class NvmlBackend:
-    """Energy counters, powers, utilisation and numbers of processes."""
+    """Energy counters, powers and gauges: utilisation, temperature, clock, and others."""
 
     name = "nvml"
 
@@ -83,7 +93,7 @@ def _board(nvml: Any, index: int) -> list[Probe]:
     if not found:
         reason = "neither energy nor power is supported (MIG, vGPU, or an old board)"
         found.append(Unavailable(f"nvml:{uuid}", component, reason))
-    for quantity, scale in (("utilisation", (1, 100)), ("processes", (1, 1))):
+    for quantity, scale in GAUGES.items():
         if has(quantity):
             found.append(sensor(quantity, Kind.GAUGE, scale))
     return found
@@ -113,6 +123,12 @@ def _calls(nvml: Any) -> dict[str, Callable[[Any], int]]:
         "power": lambda handle: int(nvml.nvmlDeviceGetPowerUsage(handle)),
         "utilisation": lambda handle: int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
         "processes": lambda handle: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+        "temperature": lambda handle: int(
+            nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
+        ),
+        "clock": lambda handle: int(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+        "memory": lambda handle: int(nvml.nvmlDeviceGetMemoryInfo(handle).used),
+        "limit": lambda handle: int(nvml.nvmlDeviceGetEnforcedPowerLimit(handle)),
     }
 
 
@@ -130,7 +146,7 @@ class _NvmlReader:
         self.plan = [(s.id.split(":")[1], s.id.rpartition(":")[2]) for s in sensors]
         self.handles: dict[str, Any] = {}
         self.retry_at = 0
-        self.processes: dict[str, tuple[int, int]] = {}
+        self.kept: dict[tuple[str, str], tuple[int, int]] = {}
         self._connect()
 
     def _connect(self) -> None:
@@ -151,16 +167,16 @@ class _NvmlReader:
 
     def _one(self, uuid: str, quantity: str) -> RawReading:
         now = self.env.monotonic_ns()
-        if quantity == "processes" and uuid in self.processes:
-            value, time = self.processes[uuid]
-            if now - time < PROCESS_EVERY:
+        if (uuid, quantity) in self.kept:
+            value, time = self.kept[uuid, quantity]
+            if now - time < SELDOM_EVERY:
                 return value, Status.OK, 0
         try:
             value = self.calls[quantity](self.handles[uuid])
         except (self.nvml.NVMLError, KeyError, ValueError, AttributeError):
             return None, Status.MISSING, 0
-        if quantity == "processes":
-            self.processes[uuid] = value, now
+        if quantity in SELDOM:
+            self.kept[uuid, quantity] = value, now
         return value, Status.OK, 0
 
     def close(self) -> None:

@@ -17,7 +17,8 @@ PACKAGE = re.compile(r"package-(\d+)(?:-die-(\d+))?")
 HINT = (
     "only root may read it (Linux 5.10 and later). Ask the administrator for a udev rule or a "
     "tmpfiles entry that gives a group read access to energy_uj, or for "
-    "kernel.perf_event_paranoid=0 (backend perf), or use a node sensor (hwmon, ipmi, redfish)"
+    "kernel.perf_event_paranoid=0 (backend perf), or for energymeter agent --serve; or use a node "
+    "sensor (hwmon, ipmi, redfish)"
 )
 
 

@@ -22,6 +22,7 @@ TABLE = {
     "amdsmi": ("amdsmi", "AmdsmiBackend"),
     "cray": ("cray", "CrayBackend"),
     "hwmon": ("hwmon", "HwmonBackend"),
+    "served": ("served", "ServedBackend"),
     "battery": ("battery", "BatteryBackend"),
     "user": ("user", "UserBackend"),
     "ipmi": ("ipmi", "IpmiBackend"),

@@ -11,6 +11,7 @@ from energymeter.cli import node, runs, stored
 from energymeter.cli.config import config_app
 from energymeter.cli.measure import run_main
 from energymeter.cli.sensors import sensors_command
+from energymeter.cli.serve import agent_command
 
 __all__ = ["app"]
 
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "baseline": node.baseline_command,
     "calibrate": node.calibrate_command,
     "overhead": node.overhead_command,
+    "agent": agent_command,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

@@ -6,6 +6,7 @@ Its options are read by argparse: it starts once for each rank, and typer needs 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from energymeter.wrapper import NOT_FOUND, Launch, command_of, launch, missing_c
 __all__ = ["run_main"]
 
 SETTINGS = {field.name for field in fields(AllSettings)}
+IDLE = math.inf  # instead of s: wait until the node is at rest
 HELP = """Measure a command. Options come before it; all that follows is the command's own.
 
 The exit status is the command's; 128 + the signal that ended it; 125 if it could not be
@@ -64,13 +66,22 @@ def run_parser() -> argparse.ArgumentParser:
     add("--exclude", action="append", help="shell pattern on sensor ids")
     add("--rounds", type=int, default=1, help="measured runs")
     add("--warmup", type=int, default=0, help="runs before them, not stored")
-    add("--cooldown", type=float, default=0.0, help="s between runs")
+    add("--cooldown", type=_cooldown, default=0.0, help="s between runs; idle: as at rest before")
     add("--report", choices=("text", "none", "html", "json"), default="text", help="on stderr")
     add("--mode", choices=("auto", "supervise", "exec"), default="auto", help="child, or replace")
     add("--config", type=Path, help="a TOML file of settings")
+    add("--progress", action="store_true", help="a line of status, on a terminal")
+    add("-v", "--verbose", action="store_true", help="tell what is measured, and where it goes")
     add("-q", "--quiet", action="store_true", help="no messages")
     add("command", nargs=argparse.REMAINDER, metavar="CMD [ARGS]...")
     return parser
+
+
+def _cooldown(text: str) -> float:
+    seconds = IDLE if text == "idle" else float(text)
+    if not seconds >= 0:
+        raise ValueError(text)
+    return seconds
 
 
 def run_main(words: Sequence[str]) -> int:
@@ -82,8 +93,8 @@ def run_main(words: Sequence[str]) -> int:
         If the command cannot be measured as asked; it was not started.
     """
     options = run_parser().parse_args(words)
-    if options.rounds < 1 or options.warmup < 0 or options.cooldown < 0:
-        raise ConfigurationError("--rounds is 1 or more, --warmup and --cooldown 0 or more")
+    if options.rounds < 1 or options.warmup < 0:
+        raise ConfigurationError("--rounds is 1 or more, --warmup 0 or more")
     given = {name: value for name, value in vars(options).items() if name in SETTINGS}
     settings = load_settings(given, options.config)
     settings.rates()  # a tariff that cannot be read is found before the run
@@ -95,15 +106,27 @@ def run_main(words: Sequence[str]) -> int:
         sys.stderr.write(f"energymeter: {command[0]}: {what}\n")
         return problem
     label, out = options.label or name, Path(settings.out)
-    order = Launch(argv, label, settings.meter, out, options.run_id, options.mode)
+    order = Launch(
+        argv, label, settings.meter, out, options.run_id, options.mode,
+        verbose=options.verbose and not options.quiet, progress=options.progress,
+    )  # fmt: skip
     report = "none" if options.quiet else options.report
     for number in range(options.warmup + options.rounds):
-        if number:
+        if options.cooldown == IDLE:
+            _until_idle(settings)
+        elif number:
             time.sleep(options.cooldown)
         status = _round(order, number < options.warmup, report, settings)
         if status:
             break
     return status
+
+
+def _until_idle(settings: Settings) -> None:
+    from energymeter.calibration import wait_for_rest
+
+    if not wait_for_rest(settings.meter):
+        sys.stderr.write("energymeter: the node did not come to rest; going on\n")
 
 
 def _round(order: Launch, warmup: bool, report: str, settings: Settings) -> int:

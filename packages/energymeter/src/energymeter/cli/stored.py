@@ -14,7 +14,8 @@ from energymeter.settings import load_settings
 __all__ = ["export_command", "merge_command", "watch_command"]
 
 Option = typer.Option
-SILENT = 10.0  # s after which an agent that writes nothing is taken to be gone
+# s after which an agent that writes nothing is taken to be gone; with a spool it writes seldom
+SILENT, SILENT_SPOOL = 10.0, 100.0
 
 
 def export_command(
@@ -64,8 +65,10 @@ def watch_command(
         if ended:
             typer.echo(found.status)
             return
-        if _age(folder) > SILENT + interval:
-            typer.echo(f"nothing was written for {SILENT:g} s: the agent is gone")
+        spooled = any(node.header.get("spool") for node in found.nodes)
+        patience = SILENT_SPOOL if spooled else SILENT
+        if _age(folder) > patience + interval:
+            typer.echo(f"nothing was written for {patience:g} s: the agent is gone")
             return
         time.sleep(interval)
 

@@ -1,7 +1,8 @@
 """A fake of nvidia-ml-py: boards from the JSON file that ``ENERGYMETER_FAKE_GPUS`` names.
 
 A board has ``uuid``, ``name``, and as far as it supports them ``energy`` (mJ), ``instant`` and
-``power`` (mW), ``utilisation`` (%), ``processes`` and ``architecture``; ``lost`` makes all fail.
+``power`` (mW), ``utilisation`` (%), ``processes``, ``temperature`` (degrees C), ``clock`` (MHz),
+``memory`` (bytes), ``limit`` (mW) and ``architecture``; ``lost`` makes all fail.
 ``watts`` adds a constant power to the counter, on the monotonic clock.
 """
 
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+NVML_TEMPERATURE_GPU, NVML_CLOCK_SM = 0, 1
 
 
 class NVMLError(Exception):
@@ -80,3 +83,19 @@ def nvmlDeviceGetComputeRunningProcesses(handle: str) -> list[int]:  # noqa: N80
 def nvmlDeviceGetFieldValues(handle: str, fields: list[int]) -> list[SimpleNamespace]:  # noqa: N802, D103
     value = SimpleNamespace(uiVal=int(_get(handle, "instant")))
     return [SimpleNamespace(nvmlReturn=0, value=value) for _ in fields]
+
+
+def nvmlDeviceGetTemperature(handle: str, _sensor: int) -> int:  # noqa: N802, D103
+    return int(_get(handle, "temperature"))
+
+
+def nvmlDeviceGetClockInfo(handle: str, _clock: int) -> int:  # noqa: N802, D103
+    return int(_get(handle, "clock"))
+
+
+def nvmlDeviceGetMemoryInfo(handle: str) -> SimpleNamespace:  # noqa: N802, D103
+    return SimpleNamespace(used=int(_get(handle, "memory")))
+
+
+def nvmlDeviceGetEnforcedPowerLimit(handle: str) -> int:  # noqa: N802, D103
+    return int(_get(handle, "limit"))
