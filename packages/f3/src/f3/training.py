@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 COSINE_LIMIT = 0.9
 #: epochs before the warning
 SETTLED = 5
+#: share of the first loss below which errors are so small that their direction is noise
+LEARNT = 0.25
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def fit(
                 **{**vars(record), "validation": evaluate(learner, validation, metrics)}
             )
         history.epochs.append(record)
-        warned = warned or _warn(learner, record)
+        warned = warned or _warn(learner, record, history.epochs[0].loss)
         _advance(learner, record)
         if checkpoint is not None:
             save(checkpoint, learner)
@@ -209,12 +211,12 @@ def _forward_errors(learner: Learner, train: Any) -> None:
         source.write(batch.index, probe.renew(None, None, visit).values)
 
 
-def _warn(learner: Learner, record: EpochRecord) -> bool:
+def _warn(learner: Learner, record: EpochRecord, first_loss: float) -> bool:
     """Say what helps when stored errors have little to do with fresh ones; whether it was said."""
     source = learner.source
     if not isinstance(source, DelayedError) or record.epoch < SETTLED:
         return False
-    if not record.cosine < COSINE_LIMIT:
+    if not record.cosine < COSINE_LIMIT or record.loss < LEARNT * first_loss:
         return False
     remedies = []
     if not source.one_hot and learner.n_outputs > 1 and not learner.criterion.is_regression:
