@@ -16,10 +16,14 @@ from heat_core.samples import Samples, check_features
 
 Assign = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
-__all__ = ["CentreClusterer", "farthest"]
+__all__ = ["TIE", "CentreClusterer", "farthest"]
 
 _PLUS_PLUS = ("k-means++", "kmeans++", "k-medians++", "k-medoids++", "probability_based")
 _INITS = (*_PLUS_PLUS, "k-means||", "random")
+
+
+#: relative difference below which two starts are equally good
+TIE = 1e-6
 
 
 class CentreClusterer(ClusteringMixin, BaseEstimator):
@@ -116,11 +120,15 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
         centres: torch.Tensor,
         iterations: int,
     ) -> bool:
-        """Set the attributes if these centres are better than those of before."""
+        """Set the attributes if these centres are better than those of before.
+
+        Starts that end at the same optimum differ by rounding, which depends on the ranks: the
+        first of them is kept.
+        """
         labels, distances = self._assign(samples.local, centres)
         costs = distances.double() if weights is None else distances.double() * weights
         (total,) = samples.sum(costs.sum())
-        if float(total) >= self.inertia_:
+        if float(total) >= self.inertia_ * (1 - TIE):
             return False
         self.cluster_centers_ = samples.replicated(centres)
         self.labels_ = samples.array(labels)

@@ -11,6 +11,7 @@ from itertools import count
 import torch
 
 from heat_core.array.dndarray import DNDarray
+from heat_core.cluster.centres import TIE
 from heat_core.cluster.kmeans import KMeans
 from heat_core.estimators import BaseEstimator, ClusteringMixin, check_fitted
 from heat_core.random import Generator, default_rng
@@ -112,7 +113,7 @@ class GaussianMixture(ClusteringMixin, BaseEstimator):
             converged = abs(bound - previous) < self.tol
             if converged or n_iter == self.max_iter:
                 break
-        if bound > self.lower_bound_:
+        if bound - self.lower_bound_ > TIE * abs(bound):  # else the first of equals
             weights, means, covariances = state
             self.weights_, self.means_ = samples.shared(weights), samples.shared(means)
             self.covariances_ = samples.shared(covariances)
