@@ -18,6 +18,9 @@ from propulate.engine.records import Codec
 from propulate.engine.transport import SharedBudget, Transport
 from propulate.engine.worker import Migration, Worker
 from propulate.individual import Individual
+from propulate.island_layout import island_sizes as sizes_of_islands
+from propulate.island_layout import migration_probability as checked_probability
+from propulate.island_layout import migration_table
 from propulate.optimizer import Breeder
 from propulate.population import Population
 from propulate.propagators.base import Context, Propagator
@@ -31,9 +34,6 @@ from propulate.space import SearchSpace
 from propulate.storage.folder import RunFolder
 from propulate.storage.history import History
 from propulate.storage.journal import Journal
-from propulate.topology import island_sizes as sizes_of_islands
-from propulate.topology import migration_probability as checked_probability
-from propulate.topology import migration_table
 
 __all__ = ["Islands", "Propagators", "own_communicator"]
 
