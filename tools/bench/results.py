@@ -126,7 +126,7 @@ def unsupported(readme: str, runs: Sequence[Run]) -> list[str]:
 
 
 def _tables(readme: str) -> Iterator[tuple[str, str]]:
-    """(command, body) of each table that stands below a command of a benchmark."""
+    """(command, body) of each table below a command of a benchmark, without the first column."""
     command = None
     for paragraph in re.split(r"\n\s*\n", readme):
         if paragraph.startswith("#"):
@@ -134,7 +134,8 @@ def _tables(readme: str) -> Iterator[tuple[str, str]]:
         found = COMMAND.search(paragraph)
         command = found[1] if found else command
         if command and paragraph.startswith("|"):
-            yield command, "\n".join(paragraph.splitlines()[2:])
+            rows = (line.split("|")[2:] for line in paragraph.splitlines()[2:])
+            yield command, "\n".join("|".join(row) for row in rows)
 
 
 def _numeric(run: Run) -> str:
