@@ -20,14 +20,10 @@ Split = str | Sequence[int] | Callable[[nn.Module], bool]
 
 
 class Sequential(nn.Sequential):
-    """A chain of blocks, trained one by one. Otherwise an `nn.Sequential`.
+    """A chain of blocks, trained one by one. Otherwise an `nn.Sequential`, and made like one.
 
     A block is any module that takes one tensor and returns one. The last block with parameters is
     the head; it is trained by its true gradient, as is what comes after it.
-
-    Parameters
-    ----------
-    *blocks : nn.Module
 
     Notes
     -----

@@ -26,8 +26,8 @@ class ShardedStore(ErrorStore):
         In all.
     n_outputs : int or None
         Numbers of a row; None for one number, the error of the true class.
-    dtype, max_bytes
-        Of each rank's part, as in `DenseStore`.
+    **settings : Any
+        ``dtype`` and ``max_bytes`` of each rank's part, as in `DenseStore`.
     """
 
     def __init__(
