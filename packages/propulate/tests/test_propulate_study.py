@@ -33,7 +33,8 @@ def test_the_space_is_discovered_on_all_ranks(comm) -> None:
     study = create_study(seed=1)
     study.optimize(objective, n_trials=120)
     assert len(study.trials) == 120
-    assert study.best_value < 0.3 and study.best_params["kind"] == "deep"
+    # only "deep" gets below 1; how far, depends on the order in which results arrive
+    assert study.best_value < 1 and study.best_params["kind"] == "deep"
     assert set(study.best_params) == {"x", "kind", "layers"}
     for trial in study.trials:
         assert ("layers" in trial.params) == (trial.params["kind"] == "deep")
