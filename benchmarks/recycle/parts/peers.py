@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -37,9 +39,9 @@ class _Normalised(nn.Module):
         mean, deviation = x.mean(1, keepdim=True), x.std(1, keepdim=True) + 1e-5
         return self.body((x - mean) / deviation) * deviation + mean
 
+    @abstractmethod
     def body(self, x: Tensor) -> Tensor:
         """What is done between."""
-        raise NotImplementedError
 
 
 class PatchTST(_Normalised):
