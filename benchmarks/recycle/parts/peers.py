@@ -7,9 +7,8 @@ window together, as its tokens.
 
 from __future__ import annotations
 
-from typing import Any
-
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
