@@ -1,6 +1,7 @@
 """AB-training: schedule, groups, rules, what travels, checkpoints."""
 
 import copy
+import threading
 
 import pytest
 import torch
@@ -16,8 +17,12 @@ from lowrank.parallel import VirtualComm, run_virtual
 from mpi_utils import traffic, world
 
 
+# virtual ranks are threads, and torch has one global generator for all of them
+BUILDING = threading.Lock()
+
+
 def build(seed: int = 0) -> nn.Sequential:
-    with torch.random.fork_rng():
+    with BUILDING, torch.random.fork_rng():
         torch.manual_seed(seed)
         return nn.Sequential(
             nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 16), nn.BatchNorm1d(16), nn.Tanh(),
@@ -191,7 +196,7 @@ def test_training_b_only_is_training_b_with_the_whole_batch(optimizer: str) -> N
     }
 
     def plain() -> nn.Sequential:
-        with torch.random.fork_rng():
+        with BUILDING, torch.random.fork_rng():
             torch.manual_seed(0)
             return nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 3))
 
