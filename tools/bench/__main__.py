@@ -1,7 +1,8 @@
 """``python -m tools.bench``: run benchmarks/<package>/*.py, each on the ranks that it asks for.
 
 A benchmark is a script with ``--quick`` and ``--json FILE`` that prints a table. A top-level
-constant ``RANKS = N`` makes it run under ``mpirun -n N``. What it finds goes to
+constant ``RANKS = N`` makes it run under ``mpirun -n N``; status 77 says that the machine lacks
+what it measures (a GPU, say). What it finds goes to
 ``results/<package>/``; ``--record`` keeps it in ``benchmarks/results`` and makes
 ``benchmarks/RESULTS.md`` of all that is there. Ratios that moved since then are listed.
 """
@@ -22,6 +23,8 @@ from tools.bench.results import Run, moved, write_page
 from tools.testing.launch import child_environment, launcher
 from tools.workspace import ROOT, find_package
 
+NOT_HERE = 77
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks of all packages, or of some; the exit status is 0 if all ran."""
@@ -37,14 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error.args[0]))
     scripts = [script for name in names for script in sorted(ROOT.glob(f"benchmarks/{name}/*.py"))]
     console = Console(highlight=False)
-    failed = []
+    failed, kept = [], 0
     for script in scripts:
         run = _run(script, given.ranks or ranks_of(script), given.quick, console)
-        if run is None:
-            failed.append(script)
-        else:
+        if isinstance(run, Run):
             _keep(run, script, given.record, console)
-    if given.record and len(failed) < len(scripts):
+            kept += 1
+        elif run != NOT_HERE:
+            failed.append(script)
+    if given.record and kept:
         write_page(ROOT / "benchmarks" / "results", ROOT / "benchmarks" / "RESULTS.md")
     for script in failed:
         console.print(f"failed: {script.relative_to(ROOT)}", style="red")
@@ -62,8 +66,8 @@ def ranks_of(script: Path) -> int:
     return 1
 
 
-def _run(script: Path, ranks: int, quick: bool, console: Console) -> Run | None:
-    """Run a benchmark, showing what it prints; None if it fails."""
+def _run(script: Path, ranks: int, quick: bool, console: Console) -> Run | int:
+    """Run a benchmark, showing what it prints; its status if it isn't 0."""
     name = script.relative_to(ROOT)
     figures = (
         ROOT / "results" / script.relative_to(ROOT / "benchmarks").with_suffix(".figures.json")
@@ -84,7 +88,7 @@ def _run(script: Path, ranks: int, quick: bool, console: Console) -> Run | None:
             console.print(line, end="", markup=False, soft_wrap=True)
             table += line
     if process.returncode != 0:
-        return None
+        return process.returncode
     title = (ast.get_docstring(ast.parse(script.read_text())) or script.stem).splitlines()[0]
     return Run.now(" ".join(shown), title.rstrip("."), table, json.loads(figures.read_text()))
 

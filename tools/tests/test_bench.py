@@ -72,6 +72,17 @@ def test_a_failed_benchmark_fails_the_run(tmp_path: Path, monkeypatch: pytest.Mo
     assert bench.main(["f3"]) == 1  # has none
 
 
+def test_a_benchmark_of_what_is_not_here_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "benchmarks" / "daso"
+    folder.mkdir(parents=True)
+    (folder / "gpu.py").write_text("raise SystemExit(77)\n")
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    assert bench.main(["daso", "--record"]) == 0
+    assert not list(tmp_path.rglob("gpu.json"))
+
+
 def test_the_scripts_of_the_workspace_name_what_exists() -> None:
     for tool in ("testing", "lint", "release", "release.build", "bench"):
         command = [sys.executable, "-m", f"tools.{tool}", "--help"]

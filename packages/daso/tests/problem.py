@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from daso import DASO, DASOConfig
 from daso.reference import Trajectory, simulate
 
 LOCK = threading.Lock()
+DEVICE = os.environ.get("HPC_ML_TEST_DEVICE", "cpu")
 
 
 def network(*, norm: bool = False, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -21,14 +23,14 @@ def network(*, norm: bool = False, dtype: torch.dtype = torch.float32) -> nn.Mod
         layers: list[nn.Module] = [nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 3)]
     if norm:
         layers.insert(1, nn.BatchNorm1d(16))
-    return nn.Sequential(*layers).to(dtype)
+    return nn.Sequential(*layers).to(DEVICE, dtype)
 
 
 def batch(step: int, rank: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1000 * step + rank)
     x = torch.randn(8, 6, generator=generator)
     y = torch.stack((x[:, 0] * x[:, 1], x[:, 2].sin(), x[:, 3] - x[:, 4]), 1)
-    return x.to(dtype), (y + 0.3 * rank).to(dtype)
+    return x.to(DEVICE, dtype), (y + 0.3 * rank).to(DEVICE, dtype)
 
 
 def loss(model: nn.Module, data: tuple[Tensor, Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import heat_core as ht
 from heat_core.cli.bench import measure
@@ -75,6 +76,13 @@ def test_selftest_reports_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None
     errors = {result.name: result.error for result in run_checks()}
     assert "AssertionError" in errors.pop("sum")
     assert set(errors.values()) == {""}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_selftest_without_the_gpu_it_asks_for(mpirun: Mpirun) -> None:
+    result = mpirun(1, ["-m", "heat_core", "selftest", "--device", "gpu"])
+    assert result.returncode == 1
+    assert "there is no GPU that torch can use" in result.stderr
 
 
 @pytest.mark.parallel([1, 2])

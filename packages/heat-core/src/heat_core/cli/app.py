@@ -47,12 +47,17 @@ def info() -> None:
     _show(["what", "value"], [[what, value] for what, value in describe().items()])
 
 
-def selftest() -> None:
+def selftest(device: Annotated[str, "where the arrays are: cpu or gpu"] = "cpu") -> None:
     """Compare functions with NumPy on this job's ranks, in all layouts."""
     import typer
 
     from heat_core.cli.selftest import run_checks
+    from heat_core.devices import use_device
 
+    try:
+        use_device(device)
+    except ValueError as error:
+        sys.exit(str(error))
     results = run_checks()
     _show(["check", "result", "seconds"], [result.row() for result in results])
     if any(result.error for result in results):
