@@ -2,21 +2,26 @@
 
 import errno
 import json
+import math
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import energymeter as em
+from energymeter.agent.sampler import Sampler
 from energymeter.cli.runs import FORMATS, render
 from energymeter.comparing import log_ratio_interval
+from energymeter.config import MeterConfig
 from energymeter.cost import Rates, Series, totals
+from energymeter.environment import Environment
 from energymeter.journal import JournalReader, JournalWriter
 from energymeter.launcher import JobInfo, detect, run_identity
 from energymeter.run import load
-from energymeter.sampling import Deadlines
-from energymeter.sensors import Status
+from energymeter.sampling import Budget, Deadlines, wrap_limit
+from energymeter.sensors import Kind, Sensor, Status
 from energymeter.settings import load_settings
 
 
@@ -92,6 +97,45 @@ def test_deadlines_are_absolute_and_skip_what_was_missed():
         assert k * 1000 <= jittered.next < (k + 1) * 1000
         jittered.done(jittered.next)
     assert jittered.missed == 0
+    uniform.done(150, rest=35)
+    assert (uniform.next, uniform.missed) == (190, 3)
+
+
+def test_readings_that_take_long_are_taken_seldom():
+    budget = Budget(0.01, longest=1000)
+    assert [budget.rest(cost) for cost in (90, 2, 3, 4, 5, 90)] == [0, 0, 200, 200, 300, 400]
+    assert [budget.rest(50) for _ in range(3)][-1] == 1000  # a counter would wrap
+
+    sensors = [Sensor("t:1", "node/gpu0", Kind.ENERGY_COUNTER, (1, 1000), max_power=1000.0)]
+    assert wrap_limit(sensors) == math.inf
+    wraps = replace(sensors[0], modulus=10**6)
+    assert wrap_limit([*sensors, wraps]) == pytest.approx(0.4)
+
+
+def test_the_agent_keeps_within_its_budget(monkeypatch):
+    clock = [0]
+    env = Environment()
+    monkeypatch.setattr(env, "monotonic_ns", lambda: clock[0])
+    reads = []
+
+    class Slow:
+        def read(self):
+            clock[0] += 4_000_000
+            reads.append(clock[0])
+            return [(len(reads), Status.OK, 0)]
+
+        def close(self):
+            pass
+
+    backend = SimpleNamespace(open=lambda sensors, env: Slow())
+    monkeypatch.setattr("energymeter.agent.sampler.get_backend", lambda name, config: backend)
+    sensor = Sensor("t:1", "node/gpu0", Kind.ENERGY_COUNTER, (1, 1000))
+    sampler = Sampler([sensor], MeterConfig(period=0.1), env, lambda *_: None, 0.0)
+    while clock[0] < 100e9:
+        clock[0] = max(clock[0] + 1000, sampler.next_deadline())
+        sampler.read_due()
+    assert 0.004 < len(reads) * 0.004 / 100 < 0.006
+    assert sampler.missed == 0
 
 
 @pytest.mark.parametrize(

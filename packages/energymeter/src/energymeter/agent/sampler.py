@@ -11,10 +11,13 @@ from energymeter.agent.totals import Total
 from energymeter.backends.registry import get_backend
 from energymeter.config import MeterConfig
 from energymeter.environment import Environment
-from energymeter.sampling import Deadlines, group_period, is_jittered
+from energymeter.sampling import Budget, Deadlines, group_period, is_jittered, wrap_limit
 from energymeter.sensors import Reader, Sensor, Status
 
 __all__ = ["Sampler"]
+
+# of a core, at most, for the readings of a group; and s between its readings, at most
+SHARE, LONGEST = 0.005, 10.0
 
 Sink = Callable[[int, int, "int | None", Status], None]
 
@@ -26,6 +29,7 @@ class Group:
     reader: Reader
     indices: tuple[int, ...]
     deadlines: Deadlines
+    budget: Budget
     slow: bool
 
 
@@ -86,8 +90,8 @@ class Sampler:
         """Read the fast groups that are due."""
         for group in self.groups:
             if not group.slow and group.deadlines.next <= self.env.monotonic_ns():
-                self._read(group)
-                group.deadlines.done(self.env.monotonic_ns())
+                rest = group.budget.rest(self._read(group))
+                group.deadlines.done(self.env.monotonic_ns(), rest)
 
     def stop(self) -> None:
         """End the threads, as far as they do not hang, and close the readers of the others."""
@@ -111,10 +115,12 @@ class Sampler:
             if self._stop.wait(max(0.0, wait)):
                 return
 
-    def _read(self, group: Group) -> None:
+    def _read(self, group: Group) -> int:
+        """Read a group; how long that took, in ns."""
         before = self.env.monotonic_ns()
         readings = group.reader.read()
-        middle = (before + self.env.monotonic_ns()) // 2
+        after = self.env.monotonic_ns()
+        middle = (before + after) // 2
         with self.lock:
             for index, (raw, status, stamp) in zip(group.indices, readings, strict=True):
                 time = stamp or middle
@@ -123,6 +129,7 @@ class Sampler:
                     self.totals[index].add(time, raw)
                 else:
                     self.failures[self.sensors[index].id, status.value] += 1
+        return after - before
 
 
 def _groups(
@@ -139,5 +146,6 @@ def _groups(
         period = group_period(members, config.slow_period if slow else config.period)
         deadlines = Deadlines(start, int(period * 1e9), jitter=jitter, u0=u0)
         reader = get_backend(name, config).open(members, env)
-        groups.append(Group(reader, tuple(indices), deadlines, slow))
+        budget = Budget(SHARE, int(min(LONGEST, wrap_limit(members)) * 1e9))
+        groups.append(Group(reader, tuple(indices), deadlines, budget, slow))
     return groups
