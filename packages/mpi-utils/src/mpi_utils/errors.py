@@ -157,9 +157,8 @@ def abort_on_exception() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             if job is not None:
-                time.sleep(
-                    0.2
-                )  # the launcher drops what it has not yet read of a dead job's output
+                # the launcher drops what it has not yet read of a dead job's output
+                time.sleep(0.2)
                 job.Abort(1)
 
         return report_and_abort
