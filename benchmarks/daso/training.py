@@ -220,7 +220,7 @@ def cosine(make: Callable[[Any], torch.optim.Optimizer], steps: int) -> Callable
 
 def accuracy(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Test accuracy of each method on two nodes in the serial reference, over seeds."""
-    seeds, steps, epochs = (1, 8, 1) if options.quick else (5, 60, 3)
+    seeds, steps, epochs = (1, 8, 1) if options.quick else (5, 200, 3)
     total = steps * epochs
     (x, y), (test_x, test_y) = load(steps * BATCH)
     edges = {"total_steps": total, "warmup_steps": total // 12, "cooldown_steps": total // 12}
