@@ -16,7 +16,6 @@ from lowrank.nn import Factored
 from lowrank.parallel import VirtualComm, run_virtual
 from mpi_utils import traffic, world
 
-
 # virtual ranks are threads, and torch has one global generator for all of them
 BUILDING = threading.Lock()
 

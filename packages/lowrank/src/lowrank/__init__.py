@@ -1,10 +1,11 @@
-"""OIALR and AB-training: low-rank training of neural networks with torch."""
+"""OIALR, AB-training and DLRT: low-rank training of neural networks with torch."""
 
 from lowrank import init, nn
 from lowrank._version import __version__
 from lowrank.ab import ABConfig, ABTraining
 from lowrank.checkpoint import load, save
 from lowrank.compiling import compile  # noqa: A004 - as in torch
+from lowrank.dlrt import DLRT, DLRTConfig
 from lowrank.ema import remap_ema
 from lowrank.errors import NonFiniteWeightError, UnsupportedOptimizerError
 from lowrank.export import factorize, merge, to_dense_state_dict, to_sequential
@@ -22,9 +23,11 @@ from lowrank.report import report
 from lowrank.selection import LayerOptions, select_layers
 
 __all__ = [
+    "DLRT",
     "OIALR",
     "ABConfig",
     "ABTraining",
+    "DLRTConfig",
     "GradientAverager",
     "LayerOptions",
     "NonFiniteWeightError",

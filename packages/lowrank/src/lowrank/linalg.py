@@ -14,6 +14,7 @@ from lowrank.errors import NonFiniteWeightError
 
 __all__ = [
     "SVD",
+    "USV",
     "balanced",
     "orthonormality_error",
     "orthonormalized",
@@ -51,6 +52,27 @@ class SVD(NamedTuple):
     def to(self, dtype: torch.dtype) -> SVD:
         """The same in another data type."""
         return SVD(self.U.to(dtype), self.s.to(dtype), self.V.to(dtype))
+
+
+class USV(NamedTuple):
+    """A weight ``U S V``.
+
+    Attributes
+    ----------
+    U : Tensor, shape (..., m, r)
+        Orthonormal columns.
+    S : Tensor, shape (..., r, r)
+    V : Tensor, shape (..., r, n)
+        Orthonormal rows.
+    """
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+    def product(self) -> Tensor:
+        """``U S V``, shape (..., m, n)."""
+        return self.U @ self.S @ self.V
 
 
 def thin_svd(matrix: Tensor, name: str = "the matrix") -> SVD:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lowrank.errors import UnsupportedOptimizerError
 
-__all__ = ["StateMap", "StatePolicy", "check_optimizer", "holder_of", "replace_parameters"]
+__all__ = ["Grown", "StateMap", "StatePolicy", "check_optimizer", "holder_of", "replace_parameters"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,24 @@ STEPS = frozenset({"step_size"})
 
 
 @dataclass(frozen=True)
+class Grown:
+    """Last rows and columns of a new parameter that its predecessor has no counterpart of.
+
+    Means of gradients begin there with one gradient, and means of squares with the mean of all the
+    others: with zeros Adam's steps would be several times too long.
+
+    Attributes
+    ----------
+    count : int
+    gradient : Tensor
+        Of the new parameter; zero where the old one has its own means.
+    """
+
+    count: int
+    gradient: Tensor
+
+
+@dataclass(frozen=True)
 class StateMap:
     """How a gradient of the new parameter follows from that of the old: ``factor L G R``.
 
@@ -43,6 +61,8 @@ class StateMap:
     factor : float
     before, after : callable, optional
         Reshape the old tensor to its matrix, and the new matrix to the new tensor.
+    grown : Grown, optional
+        The new matrix is larger than what becomes of the old.
     """
 
     left: Tensor | None = None
@@ -50,15 +70,27 @@ class StateMap:
     factor: float = 1.0
     before: Callable[[Tensor], Tensor] | None = None
     after: Callable[[Tensor], Tensor] | None = None
+    grown: Grown | None = None
 
     def linear(self, x: Tensor) -> Tensor:
         """Turn a mean of gradients; exact."""
+        turned = self.weight(x)
+        return turned if self.grown is None else turned + self.grown.gradient.to(turned.dtype)
+
+    def weight(self, x: Tensor) -> Tensor:
+        """Turn a gradient that is zero where the matrix has grown."""
         return self._apply(x, self.left, self.right, self.factor)
 
     def squared(self, x: Tensor) -> Tensor:
         """Turn a mean of squares of gradients; exact if their entries are uncorrelated."""
         left, right = (None if side is None else side.square() for side in (self.left, self.right))
-        return self._apply(x, left, right, self.factor**2).clamp_min(0)
+        turned = self._apply(x, left, right, self.factor**2).clamp_min(0)
+        if self.grown is not None:
+            new = self.grown.count
+            mean = turned[..., :-new, :-new].mean(dim=(-2, -1), keepdim=True)
+            turned[..., -new:, :] = mean
+            turned[..., :, -new:] = mean
+        return turned
 
     def _apply(self, x: Tensor, left: Tensor | None, right: Tensor | None, factor: float) -> Tensor:
         turned = x if self.before is None else self.before(x)
@@ -174,7 +206,7 @@ def _project(key: str, value: Tensor, turn: StateMap) -> Tensor | None:
     if key in MAGNITUDE:
         return turn.squared(value.square()).sqrt()
     if key in WEIGHTS:  # a weight turns like a gradient, but scales the other way
-        return turn.linear(value) / turn.factor**2
+        return turn.weight(value) / turn.factor**2
     if key in STEPS:
         return turn.squared(value.square()).sqrt() / turn.factor**2
     return None

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lowrank.costs import Form
-from lowrank.linalg import SVD, balanced
+from lowrank.linalg import SVD, USV, balanced
 from lowrank.nn.factored import Factored
 from lowrank.nn.factory import blank
-from lowrank.optimizer_state import StateMap, StatePolicy, holder_of, replace_parameters
+from lowrank.optimizer_state import Grown, StateMap, StatePolicy, holder_of, replace_parameters
 from lowrank.selection import Target, replace_module
 
 __all__ = ["Surgeon", "as_matrix"]
@@ -73,6 +73,26 @@ class Surgeon:
         layer.set_usv(U, S / scale, V, scale)
         P, _, Q = core.truncated(rank)
         self._finish(target, [old], [(layer.S, StateMap(P.mT, Q.mT, scale / old_scale))])
+
+    def widen(self, target: Target, wide: USV, scale: float, gradient: Tensor) -> None:
+        """Give a USV target wider bases, which begin with the old ones, and the core in them.
+
+        Parameters
+        ----------
+        target : Target
+        wide : USV
+        scale : float
+        gradient : Tensor, shape (..., r, r)
+            Of the wide core, where it is new.
+        """
+        layer = target.factored
+        assert layer is not None
+        old, old_scale, dtype = layer.S, float(layer.scale), layer.U.dtype
+        layer.set_usv(wide.U.to(dtype), (wide.S / scale).to(dtype), wide.V.to(dtype), scale)
+        embed = torch.eye(wide.S.shape[-1], old.shape[-1], dtype=dtype, device=wide.S.device)
+        grown = Grown(wide.S.shape[-1] - old.shape[-1], scale * gradient)
+        turn = StateMap(embed, embed.mT, scale / old_scale, grown=grown)
+        self._finish(target, [old], [(layer.S, turn)])
 
     def fold(self, target: Target, core: SVD) -> None:
         """Train both factors of a USV target from here on, ``A = U P sqrt(s)``."""
@@ -139,7 +159,14 @@ class Surgeon:
         assert isinstance(dense, nn.Parameter)
         if weight is not None:
             dense.data = target.view.tensor(weight).to(dense.dtype).contiguous()
-        self._swap(old, [(dense, turn)], "reset" if weight is not None else self.policy)
+        self.swap(old, [(dense, turn)], "reset" if weight is not None else self.policy)
+
+    def share(self, target: Target) -> None:
+        """Let all modules with a tied weight use the factors of the first."""
+        first = target.factored
+        for other in target.modules[1:]:
+            assert first is not None and isinstance(other, Factored)
+            other.share(first)
 
     def _replace(self, target: Target) -> Factored:
         """Put layers without factors in the place of a target's dense ones; gives the first."""
@@ -156,18 +183,16 @@ class Surgeon:
         new: Sequence[tuple[nn.Parameter, StateMap]],
     ) -> None:
         """Modules with a tied weight share the factors, and the optimiser follows."""
-        first = target.factored
-        for other in target.modules[1:]:
-            assert first is not None and isinstance(other, Factored)
-            other.share(first)
-        self._swap(old, new, self.policy)
+        self.share(target)
+        self.swap(old, new, self.policy)
 
-    def _swap(
+    def swap(
         self,
         old: Sequence[nn.Parameter],
         new: Sequence[tuple[nn.Parameter, StateMap]],
         policy: StatePolicy,
     ) -> None:
+        """Let new parameters take the place of old ones in the optimiser that holds them."""
         optimizer = holder_of(self.optimizers, old[0])
         for parameter, _ in new:
             parameter.requires_grad_(any(p.requires_grad for p in old))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -10,6 +9,7 @@ from typing import Any, Literal, Self
 from lowrank.costs import Profit
 from lowrank.optimizer_state import StatePolicy
 from lowrank.ranks import CustomRule, RankLimits, RankRule, RuleName
+from lowrank.scaling import UpdateScale
 from lowrank.selection import SelectionConfig
 
 __all__ = ["OIALRConfig"]
@@ -87,7 +87,7 @@ class OIALRConfig(SelectionConfig):
     max_drop: float = 0.5
     rank_multiple: int = 1
     init_rank: float = 1.0
-    update_scale: float | Literal["auto"] = "auto"
+    update_scale: UpdateScale = "auto"
     core_lr_mult: float = 1.0
     fold_at: float | None = None
     state_policy: StatePolicy = "project"
@@ -171,7 +171,3 @@ class OIALRConfig(SelectionConfig):
     def n_active(self, update: int, n_layers: int) -> int:
         """Layers that take part in an update, counted from 0; they are the last ones (alg. 1)."""
         return min(n_layers, (update + 1) * max(1, int(self.layer_fraction * n_layers)))
-
-    def scale(self, rows: int, columns: int, rank: int, exponent: float) -> float:
-        """The factor between the stored core and the true one."""
-        return self.core_lr_mult * math.pow(math.sqrt(rows * columns) / rank, exponent)

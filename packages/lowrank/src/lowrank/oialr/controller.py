@@ -18,15 +18,13 @@ from lowrank.measures import polar_similarity
 from lowrank.oialr.config import OIALRConfig
 from lowrank.parallel.communicators import Comm
 from lowrank.parallel.ledger import Ledger, Metered
+from lowrank.scaling import update_scale
 from lowrank.selection import Target
 from lowrank.surgery import as_matrix
 
 __all__ = ["OIALR"]
 
 logger = logging.getLogger(__name__)
-
-#: Optimisers whose step is proportional to the gradient, or has a norm of its own: no rescaling.
-GRADIENT_SIZED = ("SGD", "ASGD", "Muon")
 
 
 class OIALR(Controller):
@@ -205,19 +203,14 @@ class OIALR(Controller):
 
     def _apply(self, target: Target, svds: Decompositions, rank: int) -> None:
         """Convert a dense layer, or turn and cut a factored one."""
-        view = target.view
-        scale = self.config.scale(view.rows, view.columns, rank, self._exponent())
+        setting = self.config.update_scale
+        scale = self.config.core_lr_mult * update_scale(target.view, rank, self.optimizer, setting)
         if target.factored is None:
             svd = svds.truncated(target.name, rank)
             self._surgeon.to_usv(target, svd, rank, scale)
         else:
             self._surgeon.rotate(target, svds.truncated(target.name, rank), rank, scale)
         self._record(target, tail_norm(svds.values[target.name], rank))
-
-    def _exponent(self) -> float:
-        if self.config.update_scale != "auto":
-            return self.config.update_scale
-        return 0.0 if type(self.optimizer).__name__.endswith(GRADIENT_SIZED) else 1.0
 
     def _probe(self) -> None:
         """See which dense layers have an orthogonal part that no longer turns (section 3)."""
