@@ -116,6 +116,13 @@ def test_callbacks_begin_and_end_with_the_training() -> None:
     assert isinstance(hugging.controller, lowrank.ABTraining)
     assert hugging.controller.mode == "a"
     hugging.on_train_end(None, state, None)
+    model = Net()
+    optimizer = torch.optim.AdamW(model.parameters())
+    hugging = LowRankTrainerCallback(lambda n: lowrank.DLRTConfig(total_steps=n))
+    hugging.on_train_begin(None, state, None, model=model, optimizer=optimizer)
+    steps(model, optimizer, 2)
+    assert isinstance(hugging.controller, lowrank.DLRT)
+    hugging.on_train_end(None, state, None)
     with pytest.raises(ValueError, match="number of steps"):
         hugging.on_train_begin(None, SimpleNamespace(max_steps=-1), None, model=model,
                                optimizer=optimizer)  # fmt: skip

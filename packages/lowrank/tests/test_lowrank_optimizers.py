@@ -187,3 +187,36 @@ def test_a_wrapped_optimizer_is_found() -> None:
         optimizer = torch.optim.SGD(model.parameters(), 0.1)
 
     assert check_optimizer(Wrapper()) is Wrapper.optimizer
+
+
+@pytest.mark.parametrize("kind", ["AdamW", "SGD"])
+@pytest.mark.parametrize("decay", ["weight", "factors", "none"])
+def test_decay_of_folded_layers(kind: str, decay: str) -> None:
+    """After a fold it is still the weight that decays, unless another kind is asked for."""
+    model = problem()[0]
+    rates = {"lr": 0.1, "weight_decay": 0.5}
+    optimizer = getattr(torch.optim, kind)(model.parameters(), **rates)
+    controller = lowrank.OIALR(
+        model, optimizer, config(delay=100, total_steps=100, factor_decay=decay)
+    )
+    controller.set_rank("0", 9)
+    controller.fold()
+    layer = model[0]
+    A, B, W = (z.detach().clone() for z in (layer.A, layer.B, layer.weight))
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    if decay == "none":
+        torch.testing.assert_close(layer.weight, W)
+    elif decay == "factors":
+        torch.testing.assert_close(layer.weight, W * 0.95**2)
+    elif kind == "AdamW":
+        torch.testing.assert_close(layer.weight, W * 0.95)
+    else:  # the gradient of 0.5 ||A B||² / 2
+        A, B = A.requires_grad_(), B.requires_grad_()
+        (0.25 * (A @ B).square().sum()).backward()
+        torch.testing.assert_close(layer.A, A - 0.1 * A.grad)
+        torch.testing.assert_close(layer.B, B - 0.1 * B.grad)
+    controller.detach()
+    with pytest.raises(ValueError, match="factor_decay='odd'"):
+        config(factor_decay="odd")

@@ -50,7 +50,7 @@ class DLRTConfig(SelectionConfig):
 
     total_steps: int
     delay: float = 0
-    frequency: int = 10
+    frequency: int = 20
     init_rank: float = 0.25
     tolerance: float = 0.1
     min_rank: float = 0.01

@@ -129,15 +129,16 @@ class DLRT(Controller):
 
     def _probe(self) -> None:
         """Let the next backward pass give the gradients of K and L, and not that of the core."""
-        for target in self.targets:
-            layer = target.factored
-            assert layer is not None
-            if layer.rank == target.view.max_rank:
-                continue  # the bases span everything
-            state = dict(self.optimizer.state.get(layer.S, {}))
-            point = _Point(layer.U, layer.S, layer.V, float(layer.scale), state)
-            self._points[target.name] = point
-            self._show_factors(target)
+        with self._changes("update"):
+            for target in self.targets:
+                layer = target.factored
+                assert layer is not None
+                if layer.rank == target.view.max_rank:
+                    continue  # the bases span everything
+                state = dict(self.optimizer.state.get(layer.S, {}))
+                point = _Point(layer.U, layer.S, layer.V, float(layer.scale), state)
+                self._points[target.name] = point
+                self._show_factors(target)
 
     def _show_factors(self, target: Target) -> None:
         """Let the optimiser hold the two factors of the probe for one step, instead of the core."""

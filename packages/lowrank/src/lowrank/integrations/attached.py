@@ -10,12 +10,13 @@ from torch import nn
 
 from lowrank.ab import ABConfig, ABTraining
 from lowrank.controller import Controller
+from lowrank.dlrt import DLRT, DLRTConfig
 from lowrank.oialr import OIALR, OIALRConfig
 
 __all__ = ["Attached"]
 
 #: Gets the number of steps of the whole training.
-MakeConfig = Callable[[int], OIALRConfig | ABConfig]
+MakeConfig = Callable[[int], OIALRConfig | ABConfig | DLRTConfig]
 
 
 class Attached:
@@ -24,14 +25,14 @@ class Attached:
     Parameters
     ----------
     make_config : callable
-        Gets the number of steps, and returns an `OIALRConfig` or an `ABConfig`, for example
+        Gets the number of steps, and returns the configuration of a method, for example
         ``lambda steps: lowrank.OIALRConfig(total_steps=steps, cutoff=0.2)``.
     comm : Comm, optional
         Of the controller.
 
     Attributes
     ----------
-    controller : OIALR, ABTraining or None
+    controller : OIALR, ABTraining, DLRT or None
         None before the training.
     """
 
@@ -44,10 +45,9 @@ class Attached:
         if steps <= 0:
             raise ValueError("the number of steps must be known: limit the epochs, or the steps")
         config = self.make_config(steps)
-        if isinstance(config, ABConfig):
-            self.controller = ABTraining(model, optimizer, config, comm=self.comm)
-        else:
-            self.controller = OIALR(model, optimizer, config, comm=self.comm)
+        methods: dict[type, Any] = {OIALRConfig: OIALR, ABConfig: ABTraining, DLRTConfig: DLRT}
+        method = next(method for kind, method in methods.items() if isinstance(config, kind))
+        self.controller = method(model, optimizer, config, comm=self.comm)
 
     def end(self) -> None:
         """Leave the optimiser alone; layers stay as they are."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from lowrank.costs import Profit
+from lowrank.decay import FactorDecay
 from lowrank.optimizer_state import StatePolicy
 from lowrank.ranks import CustomRule, RankLimits, RankRule, RuleName
 from lowrank.scaling import UpdateScale
@@ -54,6 +55,9 @@ class OIALRConfig(SelectionConfig):
         Multiplies the scale.
     fold_at : float, int or None
         From here on both factors of a layer are trained, as ``A B``.
+    factor_decay : {"weight", "factors", "none"}
+        What the optimiser's weight decay means for them: that of the weight ``A B``, as before; of
+        each factor, which pulls on the nuclear norm; or none. See `lowrank.decay`.
     state_policy : {"project", "reset"} or callable
         What becomes of the optimiser's state; see `lowrank.optimizer_state`.
     rebound_steps : int
@@ -90,6 +94,7 @@ class OIALRConfig(SelectionConfig):
     update_scale: UpdateScale = "auto"
     core_lr_mult: float = 1.0
     fold_at: float | None = None
+    factor_decay: FactorDecay = "weight"
     state_policy: StatePolicy = "project"
     rebound_steps: int = 0
     rebound_floor: float = 0.01
@@ -115,6 +120,8 @@ class OIALRConfig(SelectionConfig):
             raise ValueError("init_rank lies in (0, 1] and rebound_floor in [0, 1]")
         if self.convert not in ("when_profitable", "at_delay"):
             raise ValueError(f"convert={self.convert!r} is neither when_profitable nor at_delay")
+        if self.factor_decay not in get_args(FactorDecay):
+            raise ValueError(f"factor_decay={self.factor_decay!r} is not weight, factors or none")
         if self.convert == "at_delay" and self.delay == "auto":
             raise ValueError("delay='auto' converts layer by layer: use convert='when_profitable'")
         _ = self.rule  # validates

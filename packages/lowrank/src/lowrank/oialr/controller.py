@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lowrank.controller import Controller
 from lowrank.costs import break_even_rank
+from lowrank.decay import apply_factor_decay
 from lowrank.decompose import Decompositions
 from lowrank.linalg import polar_factor, tail_norm
 from lowrank.measures import polar_similarity
@@ -101,6 +102,7 @@ class OIALR(Controller):
         self._probes: dict[str, Tensor] = {}
         self._settled: dict[str, int] = {}
         self._stability: dict[str, float] = {}
+        self._hooks.append(self.optimizer.register_step_pre_hook(self._before_step))
 
     # ------------------------------------------------------------------ the schedule
 
@@ -118,6 +120,10 @@ class OIALR(Controller):
             n_active = config.n_active(self._updates, len(self.targets))
             self._updates += 1
             self._update(self.targets[-n_active:])
+
+    def _before_step(self, *_: Any) -> None:
+        folded = [x for target in self.targets if (x := target.factored) and x.form == "ab"]
+        apply_factor_decay(self.optimizer, folded, self.config.factor_decay)
 
     def update_now(self) -> None:
         """Choose the ranks of all layers now, whatever the schedule says."""
