@@ -1,11 +1,13 @@
-"""The rows of the table. A new row is a `Case` in one of these modules."""
+"""The rows of ``table.py`` and ``analytics.py``. A new row is a `Case` in one of these modules."""
 
 from cases import (
     algebra,
+    decompositions,
     elementwise,
     estimators,
     files,
     indexing,
+    learning,
     random_numbers,
     rearranging,
     reductions,
@@ -27,4 +29,7 @@ CASES: tuple[Case, ...] = (
     *small.CASES,
 )
 
-__all__ = ["CASES", "LIBRARIES", "Case", "Data", "File"]
+# Of analytics.py: what costs more than a few calls to compare with every library.
+ANALYTICS: tuple[Case, ...] = (*decompositions.CASES, *learning.CASES)
+
+__all__ = ["ANALYTICS", "CASES", "LIBRARIES", "Case", "Data", "File"]
