@@ -14,6 +14,12 @@ from heat_core.linalg.jacobi import moved
 from heat_core.linalg.panels import panels
 
 EPS = np.finfo(np.float64).eps
+# Every shape, real or complex in turn: both of each would double the time.
+SHAPES = [
+    *(((6, 6), "d"), ((6, 6), "D"), ((9, 4), "D"), ((30, 3), "d")),
+    *(((4, 9), "d"), ((3, 30), "D"), ((1, 5), "D"), ((5, 1), "d")),
+]
+EXTENTS = [(1, "D"), (6, "D"), (13, "d")]
 
 
 @pytest.fixture(params=["gathered", "distributed"])
@@ -43,8 +49,7 @@ def whole(*arrays: ht.DNDarray) -> list[np.ndarray]:
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
-@pytest.mark.parametrize("kind", ["d", "D"])
-@pytest.mark.parametrize("shape", [(6, 6), (9, 4), (30, 3), (4, 9), (1, 5), (5, 1)])
+@pytest.mark.parametrize(("shape", "kind"), SHAPES)
 def test_qr(shape: tuple[int, int], kind: str, every_layout: Any, budget: str) -> None:
     a = sample(*shape, kind=kind)
     k = min(shape)
@@ -102,8 +107,7 @@ def test_cholesky_qr_and_its_fall_back() -> None:
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
-@pytest.mark.parametrize("kind", ["d", "D"])
-@pytest.mark.parametrize("shape", [(6, 6), (9, 4), (30, 3), (4, 9), (3, 30), (1, 1)])
+@pytest.mark.parametrize(("shape", "kind"), SHAPES)
 def test_svd(shape: tuple[int, int], kind: str, every_layout: Any, budget: str, check: Any) -> None:
     a = sample(*shape, kind=kind)
     values, k = np.linalg.svd(a, compute_uv=False), min(shape)
@@ -134,8 +138,7 @@ def test_svd_of_a_matrix_without_full_rank(budget: str) -> None:
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
-@pytest.mark.parametrize("kind", ["d", "D"])
-@pytest.mark.parametrize("n", [1, 5, 12])
+@pytest.mark.parametrize(("n", "kind"), EXTENTS)
 def test_eigh(n: int, kind: str, every_layout: Any, budget: str) -> None:
     a = sample(n, n, kind=kind)
     a = a + a.conj().T
@@ -160,8 +163,7 @@ def test_eig(kind: str, every_layout: Any) -> None:
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
-@pytest.mark.parametrize("kind", ["d", "D"])
-@pytest.mark.parametrize("n", [1, 6, 13])
+@pytest.mark.parametrize(("n", "kind"), EXTENTS)
 def test_square_matrices(n: int, kind: str, every_layout: Any, budget: str, check: Any) -> None:
     a, b, v = sample(n, n, kind=kind), sample(n, 3), sample(n)
     inverse = np.linalg.inv(a)
@@ -196,8 +198,7 @@ def _exponential(a: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
-@pytest.mark.parametrize("kind", ["d", "D"])
-@pytest.mark.parametrize("shape", [(6, 6), (9, 4), (4, 9)])
+@pytest.mark.parametrize(("shape", "kind"), [((6, 6), "d"), ((9, 4), "D"), ((4, 9), "D")])
 def test_lu(shape: tuple[int, int], kind: str, every_layout: Any, budget: str) -> None:
     a = sample(*shape, kind=kind)
     for x in every_layout(a):
@@ -213,8 +214,7 @@ def test_lu(shape: tuple[int, int], kind: str, every_layout: Any, budget: str) -
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
-@pytest.mark.parametrize("kind", ["d", "D"])
-@pytest.mark.parametrize("n", [1, 6, 13])
+@pytest.mark.parametrize(("n", "kind"), EXTENTS)
 def test_cholesky_and_triangular(
     n: int, kind: str, every_layout: Any, budget: str, check: Any
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def same(check: Any) -> Any:
     def compare(result: Compressed, expected: Any) -> None:
         assert result.lindices.dtype is torch.int64 and result.lindptr.dtype is torch.int64
         assert result.lindptr.numel() == result.lshape[result.major] + 1
-        check(result.todense(), expected.toarray())
+        check(result.todense(), getattr(expected, "toarray", lambda: expected)())
 
     return compare
 
@@ -134,6 +135,79 @@ def test_products(dtype: str, same: Any, check: Any) -> None:
         check(left @ x, left @ matrix)
         for y in every(other):
             same(x @ y, matrix @ other)
+
+
+@pytest.mark.parallel(RANKS)
+def test_identities_and_random_matrices(same: Any) -> None:
+    for kind, major in (("csr", 0), ("csc", 1)):
+        for split in (None, major):
+            for m, n, k in ((5, None, 0), (4, 7, 2), (7, 4, -3), (3, 3, 5), (0, 2, 0)):
+                found = ht.sparse.eye(m, n, k, "int32", kind, split=split)
+                same(found, np.eye(m, n, k, dtype=np.int32))
+                assert found.major == major and found.split == split
+        alone = ht.sparse.random(30, 20, 0.1, kind, random_state=3, comm=ht.MPI_SELF)
+        assert alone.nnz == 60 and alone.dtype is ht.float32
+        assert 0 <= alone.ldata.min() < alone.ldata.mean() < alone.ldata.max() < 1
+        same(ht.sparse.random(30, 20, 0.1, kind, random_state=3, split=major), scipy_of(alone))
+    assert ht.sparse.random(9, 9, 0, split=0).nnz == 0
+    assert ht.sparse.random(4, 5, 1, dtype="float64", random_state=0, split=0).nnz == 20
+    for wrong in ({"density": 2}, {"format": "coo"}, {"split": 1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            ht.sparse.random(3, 3, **wrong)
+
+
+def scipy_of(matrix: Compressed) -> Any:
+    make = sp.csr_array if matrix.major == 0 else sp.csc_array
+    return make((matrix.ldata, matrix.lindices, matrix.lindptr), shape=matrix.shape)
+
+
+@pytest.mark.parallel(RANKS)
+def test_files_of_scipy(tmp_path: Path, same: Any) -> None:
+    comm = ht.get_comm()
+    path = comm.handle.bcast(tmp_path) / "matrix.npz"
+    for dtype in ("float32", "bool", "complex128"):
+        matrix = example(8, dtype=dtype)
+        for x in every(matrix):
+            ht.sparse.save_npz(path, x, compressed=dtype != "bool")
+            read = sp.load_npz(path)
+            assert read.format == ("csr" if x.major == 0 else "csc") and read.dtype == dtype
+            np.testing.assert_array_equal(read.toarray(), matrix.toarray())
+            comm.barrier()
+    if comm.rank == 0:
+        unsorted = sp.csr_array(([1, 2], [2, 0], [0, 2, 2]), shape=(2, 3))
+        sp.save_npz(path, unsorted)
+        sp.save_npz(path.with_name("coo.npz"), matrix.tocoo())
+        np.savez(path.with_name("dense.npz"), np.ones(3))
+    comm.barrier()
+    for split in (None, 0):
+        same(ht.sparse.load_npz(path, split=split, dtype="float32"), np.array([[2, 0, 1], [0] * 3]))
+    for name, split, error in (
+        ("matrix", 1, "split"), ("coo", 0, "tocsr"), ("dense", None, "load_npz"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=error):
+            ht.sparse.load_npz(path.with_name(f"{name}.npz"), split=split)
+    with pytest.raises(OSError, match="none"):
+        ht.sparse.save_npz(path.parent / "none" / "matrix.npz", x)
+
+
+@pytest.mark.parallel(RANKS)
+def test_slabs_of_equal_numbers_of_elements(same: Any) -> None:
+    size = ht.get_comm().size
+    rows = np.zeros((40, 50))
+    for row, number in enumerate([50, 49, *[1] * 30, 0, 0, 9, 9, 9, 9, 9, 9]):
+        rows[row, :number] = 1
+    for x in every(sp.csr_array(rows)):
+        for by in ("nnz", "rows"):
+            balanced = x.balance(by)
+            same(balanced, sp.csr_array(rows))
+            assert by == "nnz" or balanced.balanced
+        if x.is_distributed():
+            counts, _ = x.balance(by="nnz").counts_displs_nnz()
+            # Off by no more than half of the longest row at each end.
+            longest = rows.sum(1 - x.major).max()
+            assert max(abs(count - rows.sum() / size) for count in counts) <= longest
+    with pytest.raises(ValueError, match="nnz"):
+        x.balance("columns")
 
 
 @pytest.mark.parallel([2, 3])

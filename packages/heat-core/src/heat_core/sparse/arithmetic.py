@@ -15,7 +15,7 @@ from heat_core.sparse.convert import (
     to_sparse_csc,
     to_sparse_csr,
 )
-from heat_core.sparse.coordinates import compressed, to_layout
+from heat_core.sparse.coordinates import balance, compressed, to_layout
 from heat_core.sparse.matrix import Compressed, DCSC_matrix, DCSR_matrix
 from heat_core.sparse.products import matmul, rmatmul
 
@@ -141,6 +141,7 @@ def _attach() -> None:
         "__rmul__": _of_operands(mul, _SCALARS),
         "__sub__": _of_operands(subtract, (Compressed,)),
         "__truediv__": _of_operands(divide, _SCALARS),
+        "balance": balance,
         "diagonal": reductions.diagonal,
         "max": reductions.maximum,
         "mean": reductions.mean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -12,7 +13,7 @@ from heat_core.sparse.matrix import Compressed
 if TYPE_CHECKING:
     from heat_core.comm import Communicator
 
-__all__ = ["compressed", "global_coordinates", "routed", "to_layout"]
+__all__ = ["balance", "compressed", "global_coordinates", "routed", "to_layout"]
 
 M = TypeVar("M", bound=Compressed)
 
@@ -85,6 +86,32 @@ def to_layout(matrix: M, layout: Layout) -> M:
         parts = [part[mine] for part in parts]
     major, minor, data = parts
     return compressed(kind, major - layout.offset(comm.rank), minor, data, layout, comm)
+
+
+def balance(matrix: M, by: str = "rows") -> M:
+    """The matrix with equal slabs, itself if it has them. Collective.
+
+    Parameters
+    ----------
+    matrix : DCSR_matrix or DCSC_matrix
+    by : {"rows", "nnz"}
+        Equal numbers of rows (of columns, if these are compressed), or of stored elements as nearly
+        as whole rows allow: what products take as long for.
+    """
+    if by not in ("rows", "nnz"):
+        raise ValueError(f"by is 'rows' or 'nnz', not {by!r}")
+    if not matrix.is_distributed():
+        return matrix
+    if by == "rows":
+        return to_layout(matrix, matrix.layout.canonical())
+    size, starts = matrix.comm.size, matrix.global_indptr().larray
+    shares = torch.arange(1, size, device=starts.device) * starts[-1] / size
+    # The border that is nearest to an equal share.
+    after = torch.searchsorted(starts, shares.ceil().long()).clamp_(1, len(starts) - 1)
+    cuts = torch.where(shares - starts[after - 1] < starts[after] - shares, after - 1, after)
+    counts = [0, *cuts.tolist(), len(starts) - 1]
+    counts = [stop - start for start, stop in pairwise(counts)]
+    return to_layout(matrix, Layout(matrix.shape, matrix.major, tuple(counts)))
 
 
 def _gathered(comm: Communicator, part: torch.Tensor) -> torch.Tensor:
