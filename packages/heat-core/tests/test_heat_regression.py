@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp as scipy_logsumexp
 from sklearn import linear_model as oracle
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.naive_bayes import GaussianNB
@@ -134,6 +135,27 @@ def test_naive_bayes_in_parts() -> None:
     np.testing.assert_allclose(
         proba(ht.array(data)).numpy(), wanted.predict_proba(data), rtol=1e-6, atol=1e-12
     )
+
+
+@pytest.mark.parallel([1, 3])
+def test_logarithms_of_sums_of_exponentials(every_layout: Any, check: Any) -> None:
+    a = np.random.default_rng(0).normal(scale=900.0, size=(4, 3))
+    a[1] = [-np.inf, -np.inf, -np.inf]
+    a[2, 0] = np.inf
+    b = np.array([1.0, -2.0, 3.0])
+    logsumexp = ht.naive_bayes.GaussianNB().logsumexp
+    with np.errstate(all="ignore"):
+        for x in every_layout(a):
+            for axis in (None, 0, 1, (0, 1)):
+                for keepdims in (True, False):
+                    expected = scipy_logsumexp(a, axis=axis, keepdims=keepdims)
+                    check(logsumexp(x, axis, keepdims=keepdims), expected)
+        for x in every_layout(a[[0, 3]]):
+            found = logsumexp(x, 1, ht.array(b), return_sign=True)
+            wanted = scipy_logsumexp(a[[0, 3]], 1, b, return_sign=True)
+            for part, expected in zip(found, wanted, strict=True):
+                check(part, expected)
+            check(logsumexp(x, 1, ht.array(b)), scipy_logsumexp(a[[0, 3]], 1, b))
 
 
 @pytest.mark.parallel([2, 3])

@@ -64,7 +64,11 @@ def test_construction_and_conversion(dtype: str, same: Any, check: Any) -> None:
         same(x.to_sparse_csc(), matrix)
         check(x.todense(order="F"), matrix.toarray())
         counts = matrix.tocsr() if x.major == 0 else matrix.tocsc()
-        check(x.global_indptr(), counts.indptr.astype(np.int64))
+        check(x.gindptr, counts.indptr.astype(np.int64))
+        check(x.gindices, counts.indices.astype(np.int64))
+        check(x.data, counts.data)
+        if dtype != "bool":
+            assert torch.equal(x.larray.to_dense(), x.todense().larray)
     dense = matrix.toarray()
     for split in (None, 0, 1):
         array = ht.array(dense, split=split)

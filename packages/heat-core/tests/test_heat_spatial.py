@@ -127,6 +127,24 @@ def test_votes(every_layout: Any) -> None:
             assert fitted.predict(queries).split == queries.split
 
 
+@pytest.mark.parallel([1, 3])
+def test_numbers_as_columns(every_layout: Any, check: Any) -> None:
+    encode = ht.classification.KNeighborsClassifier.one_hot_encoding
+    codes = np.array([2, 0, 0, 4, 1])
+    for x in (*every_layout(codes), *every_layout(codes[:, None])):
+        check(encode(x), np.eye(5, dtype=np.float32)[codes])
+    with pytest.raises(ValueError, match="negative"):
+        encode(ht.array([1, 0, -1], split=0))
+    with pytest.raises(ValueError, match="shape"):
+        encode(ht.zeros((2, 2), dtype=ht.int64))
+    with pytest.raises(TypeError, match="integers"):
+        encode(ht.ones(3))
+    labels = ht.array(codes % 2, split=0)
+    neighbours = ht.classification.KNeighborsClassifier(1)
+    rows = ht.array(np.arange(5.0)[:, None], split=0)
+    assert neighbours.fit_predict(rows, labels).tolist() == labels.tolist()
+
+
 @pytest.mark.parallel([1, 2])
 def test_bad_arguments() -> None:
     X = ht.ones((6, 3), split=0)

@@ -102,6 +102,11 @@ class TransformMixin:
 class ClassificationMixin:
     """An estimator that tells classes of samples."""
 
+    def fit_predict(self, X: DNDarray, y: DNDarray) -> DNDarray:
+        """Fit, and predict for the same samples. Collective."""
+        predicted: DNDarray = self.fit(X, y).predict(X)  # type: ignore[attr-defined]
+        return predicted
+
     def score(self, X: DNDarray, y: DNDarray, sample_weight: DNDarray | None = None) -> float:
         """The share of samples whose class is predicted. Collective."""
         hits = self.predict(X) == y  # type: ignore[attr-defined]
@@ -110,6 +115,11 @@ class ClassificationMixin:
 
 class RegressionMixin:
     """An estimator that tells numbers of samples."""
+
+    def fit_predict(self, X: DNDarray, y: DNDarray) -> DNDarray:
+        """Fit, and predict for the same samples. Collective."""
+        predicted: DNDarray = self.fit(X, y).predict(X)  # type: ignore[attr-defined]
+        return predicted
 
     def score(self, X: DNDarray, y: DNDarray, sample_weight: DNDarray | None = None) -> float:
         """The coefficient of determination, 1 for a perfect prediction. Collective."""

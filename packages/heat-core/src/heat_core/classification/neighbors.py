@@ -6,6 +6,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import replicated
+from heat_core.dtypes import isdtype
 from heat_core.estimators import (
     BaseEstimator,
     ClassificationMixin,
@@ -92,6 +93,36 @@ class KNeighborsClassifier(ClassificationMixin, _Neighbors):
         """The shares of the classes among the neighbours, (n, c). Collective."""
         indices, votes = self._votes(X)
         return _beside(indices, (votes / self.n_neighbors).to(_float_of(X)))
+
+    @staticmethod
+    def one_hot_encoding(x: DNDarray) -> DNDarray:
+        """A column for each number up to the largest, 1 where a row has it, else 0.
+
+        Collective if distributed: one allreduce of two numbers.
+
+        Parameters
+        ----------
+        x : DNDarray of integers, (n,) or (n, 1)
+            Not negative.
+
+        Returns
+        -------
+        DNDarray of float32, (n, max(x) + 1)
+            Split like the rows of ``x``.
+        """
+        if x.ndim not in (1, 2) or (x.ndim == 2 and x.shape[1] != 1):
+            raise ValueError(f"numbers of shape (n,) or (n, 1) are encoded, not {x.shape}")
+        if not isdtype(x.dtype, "integral"):
+            raise TypeError(f"integers are encoded, not {x.dtype.name}")
+        samples = Samples.of(x.reshape(-1, 1) if x.ndim == 1 else x)
+        codes = samples.beside(x.reshape(-1), "numbers").long()
+        ends = torch.stack((codes.amax(), -codes.amin())) if len(codes) else torch.tensor([-1, 0])
+        if samples.is_distributed:
+            samples.comm.allreduce(ends, "max", out=ends)
+        if ends[1] > 0:
+            raise ValueError("there are negative numbers: give them codes from 0 on")
+        encoded = torch.zeros(len(codes), int(ends[0]) + 1)
+        return samples.array(encoded.scatter_(1, codes.unsqueeze(1), 1.0))
 
     def _votes(self, X: DNDarray) -> tuple[DNDarray, torch.Tensor]:
         check_fitted(self)

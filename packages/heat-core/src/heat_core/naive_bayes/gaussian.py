@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import replicated
 from heat_core.estimators import BaseEstimator, ClassificationMixin, check_fitted
+from heat_core.indexing.functions import where
+from heat_core.ops.arithmetic import abs as abs_
+from heat_core.ops.arithmetic import sign
+from heat_core.ops.exponential import exp, log
+from heat_core.ops.logical import isfinite
+from heat_core.ops.reductions import max as max_
+from heat_core.ops.reductions import sum as sum_
 from heat_core.samples import Samples, check_features, class_codes
 
 __all__ = ["GaussianNB", "class_sums"]
@@ -161,6 +169,40 @@ class GaussianNB(ClassificationMixin, BaseEstimator):
         """Probabilities of the classes, (n, k). Local as ``predict``."""
         samples, joint = self._joint(X)
         return samples.array(joint.softmax(1).to(samples.local.dtype))
+
+    @staticmethod
+    def logsumexp(
+        a: DNDarray,
+        axis: int | tuple[int, ...] | None = None,
+        b: DNDarray | None = None,
+        keepdims: bool = False,
+        return_sign: bool = False,
+    ) -> Any:
+        """The logarithm of sums of exponentials, without overflow. Collective as ``sum``.
+
+        Parameters
+        ----------
+        a : DNDarray
+            Real.
+        axis : int or tuple of int, optional
+            Default: all.
+        b : DNDarray, optional
+            Factors of the exponentials, broadcast with ``a``.
+        keepdims : bool
+        return_sign : bool
+            Return the logarithm of the magnitude, and the sign; otherwise the logarithm of a
+            negative sum is NaN.
+        """
+        # About the largest one, of which the exponential is 1; infinities stay what they are.
+        top = max_(a, axis=axis, keepdims=True)
+        top = where(isfinite(top), top, 0.0)
+        terms = exp(a - top) if b is None else exp(a - top) * b
+        total = sum_(terms, axis=axis, keepdims=keepdims)
+        if not keepdims:
+            top = top.reshape(total.shape)
+        if return_sign:
+            return log(abs_(total)) + top, sign(total)
+        return log(total) + top
 
     def _joint(self, X: DNDarray) -> tuple[Samples, torch.Tensor]:
         """Logarithms of the joint densities of samples and classes, (rows, k)."""

@@ -96,6 +96,13 @@ class Compressed:
         """Number of elements that this rank stores."""
         return self.ldata.numel()
 
+    @property
+    def larray(self) -> torch.Tensor:
+        """The part of this rank as a sparse tensor of torch, which shares its memory."""
+        make = torch.sparse_csr_tensor if self.major == 0 else torch.sparse_csc_tensor
+        parts = (self.lindptr, self.lindices, self.ldata)
+        return make(*parts, self.lshape, check_invariants=False)
+
     def is_distributed(self) -> bool:
         """Whether the ranks hold different parts. Local."""
         return self.split is not None and self.comm.size > 1
@@ -128,6 +135,29 @@ class Compressed:
         starts = torch.zeros(extent + 1, dtype=torch.int64, device=lengths.device)
         torch.cumsum(lengths, 0, out=starts[1:])
         return wrap(starts, Layout((extent + 1,)), self.comm)
+
+    @property
+    def gdata(self) -> DNDarray:
+        """The stored elements of all ranks, (nnz,), where they lie. Collective if distributed."""
+        return self._along_elements(self.ldata)
+
+    @property
+    def gindices(self) -> DNDarray:
+        """Their numbers along the minor axis, (nnz,). Collective if distributed."""
+        return self._along_elements(self.lindices)
+
+    @property
+    def gindptr(self) -> DNDarray:
+        """As ``global_indptr()``. Collective."""
+        return self.global_indptr()
+
+    data, indices, indptr = gdata, gindices, gindptr
+
+    def _along_elements(self, local: torch.Tensor) -> DNDarray:
+        if self.split is None:
+            return wrap(local, Layout((self.lnnz,)), self.comm)
+        counts, _ = self.counts_displs_nnz()
+        return wrap(local, Layout((sum(counts),), 0, counts), self.comm)
 
     def _major_vector(self, local: torch.Tensor) -> DNDarray:
         """A vector along the major axis, distributed like it."""
