@@ -83,12 +83,10 @@ def judge(rows: list[Row]) -> list[dict[str, object]]:
                     {"case": row.case, "ratio": bar.ratio, "value": value, "limit": bar.limit,
                      "met": bar.holds(value)}
                 )  # fmt: skip
-    missed = [bar for bar in found if not bar["met"]]
+    missed = [one for one in found if not one["met"]]
     print(f"{len(found) - len(missed)} of {len(found)} bars are met")
-    for bar in missed:
-        print(
-            f"  missed: {bar['case']}, {bar['ratio']} {bar['value']:.2f} (bar {bar['limit']:.2f})"
-        )
+    for one in missed:
+        print("  missed: {case}, {ratio} {value:.2f} (bar {limit:.2f})".format_map(one))
     faster = [value for row in rows if (value := ratios(row)["dask/ours"]) is not None]
     if faster:
         print(f"dask/ours, geometric mean of {len(faster)}: {geometric_mean(faster):.1f} (bar 3)")
