@@ -1,38 +1,45 @@
 """Quality of the default propagator on the functions of the literature, at equal budgets.
 
-``python benchmarks/propulate/quality.py [--quick] [--json FILE] [--cache FILE] [--seeds N]
-[--budgets 1000 5000] [--tpe-seeds N] [--tpe-work N]``. Medians over seeds of the error of the best
-point, with results that arrive in order, and with each result 16 evaluations late, as with 17
-workers. Errors below 1e-6 count as equal.
+``python benchmarks/propulate/quality.py [--quick] [--json FILE] [--cache FILE] [--seconds S]
+[--original DIR] [--seeds ...] [--budgets 1000 5000] [--late 0 16]``. Medians over seeds of the
+error of the best point, with results that arrive in order, and with each result 16 evaluations
+late, as with 17 workers. Errors below 1e-6 count as equal.
 
-Searchers: ``adaptive``, the default; ``ga``, the genetic operators alone; ``original``, the
-pipeline of the original package's default, rebuilt from our operators (crossover always, steps
-clipped at the bounds); Optuna's ``tpe`` and ``cma`` samplers (`cma` needs ``pip install cmaes``).
-TPE needs an hour for 5,000 evaluations in 30 dimensions: it is run where evaluations times
-dimensions don't exceed ``--tpe-work``, on ``--tpe-seeds`` seeds. ``--cache`` keeps peers' results.
+Searchers: ``adaptive``, the default; ``ga``, the genetic operators alone; ``original``, the default
+of the original package (``pip install --target DIR --no-deps propulate==1.2.2``); Optuna's ``tpe``
+and ``cma`` samplers (`cma` needs ``pip install cmaes``).
+
+TPE needs an hour for 5,000 evaluations in 30 dimensions, so that a table takes many sittings: with
+``--cache``, peers' results are kept, seed by seed, and after ``--seconds`` the table is made of
+what is there, with the number of seeds in brackets where some are missing. TPE is run where
+evaluations times dimensions don't exceed ``--tpe-work``.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
+import os
 import statistics
+import subprocess
 import sys
+import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from propulate import Optimizer
 from propulate import propagators as pg
 from propulate.utils.benchmark_functions import FUNCTIONS, get_function_search_space
 
 EQUAL = 1e-6
+PEERS = ("original", "tpe", "cma")
 NAMES = [name if name != "quartic" else "quartic_noisefree" for name in FUNCTIONS]
 NAMES.remove("ackley")  # not among the paper's
 Limits = Mapping[str, tuple[float, float]]
@@ -40,44 +47,32 @@ Ask = Callable[[], tuple[Any, Mapping[str, float]]]
 Tell = Callable[[Any, float], None]
 
 
-class ClippedStep(pg.Propagator):
-    """The original's interval mutation: one gene moves by a normal step, clipped at the bounds."""
+ORIGINAL = """
+import json, random, sys
+from unittest.mock import MagicMock
 
-    def __init__(self, limits: Limits, sigma: float) -> None:
-        super().__init__(1, 1)
-        self.limits, self.sigma = list(limits.values()), sigma
+for name in ("GPy", "deepdiff", "colorlog"):  # imported, but not needed by its propagators
+    sys.modules[name] = MagicMock()
+from propulate import get_default_propagator
 
-    def __call__(self, inds: Any) -> Any:
-        """The mutant."""
-        child = inds[0].copy()
-        i = int(self.generator.integers(len(self.limits)))
-        low, high = self.limits[i]
-        moved = child.genes[i] + self.sigma * (high - low) * self.generator.standard_normal()
-        child.genes[i] = min(high, max(low, moved))
-        return child
-
-
-def original(limits: Limits, pop_size: int = 20) -> pg.Propagator:
-    """The default propagator of the original package, with its default arguments."""
-    steps = [
-        pg.SelectMin(pop_size),
-        pg.SelectUniform(2),
-        pg.CrossoverUniform(0.7),
-        pg.PointMutation(limits, probability=0.4),
-        ClippedStep(limits, 0.05),
-        pg.InitUniform(limits, 1, 0.1),
-    ]
-    return pg.Conditional(pop_size, pg.Compose(steps), pg.InitUniform(limits))
+limits = {name: tuple(pair) for name, pair in json.loads(sys.argv[1]).items()}
+propagator = get_default_propagator(20, limits, rng=random.Random(int(sys.argv[2])))
+asked, known = [], []
+for line in sys.stdin:
+    told = json.loads(line)
+    if told is None:
+        asked.append(propagator(known))
+        print(json.dumps([asked[-1][name] for name in limits]), flush=True)
+    else:
+        known.append(asked[told[0]])
+        known[-1].loss = told[1]
+"""
 
 
 def ours(kind: str, limits: Limits, seed: int, budget: int) -> tuple[Ask, Tell]:
     """A searcher of this package."""
-    made: dict[str, Callable[[], pg.Propagator | None]] = {
-        "adaptive": lambda: None,
-        "ga": lambda: pg.get_default_propagator(20, limits, kind="ga"),
-        "original": lambda: original(limits),
-    }
-    optimizer = Optimizer(limits, made[kind](), seed, budget=budget)
+    propagator = pg.get_default_propagator(20, limits, kind="ga") if kind == "ga" else None
+    optimizer = Optimizer(limits, propagator, seed, budget=budget)
 
     def ask() -> tuple[Any, Mapping[str, float]]:
         candidate = optimizer.ask()
@@ -105,18 +100,30 @@ def optunas(kind: str, limits: Limits, seed: int) -> tuple[Ask, Tell]:
     return ask, tell
 
 
-def errors(kind: str, name: str, seed: int, budgets: list[int], late: int) -> list[float]:
+@contextmanager
+def originals(folder: Path, limits: Limits, seed: int) -> Iterator[tuple[Ask, Tell]]:
+    """The default propagator of the original package, in a process of its own."""
+    numbers = itertools.count()
+
+    def ask() -> tuple[Any, Mapping[str, float]]:
+        assert job.stdin is not None and job.stdout is not None
+        job.stdin.write("null\n")
+        return next(numbers), dict(zip(limits, json.loads(job.stdout.readline()), strict=True))
+
+    def tell(number: int, loss: float) -> None:
+        assert job.stdin is not None
+        job.stdin.write(json.dumps([number, loss]) + "\n")
+
+    command = [sys.executable, "-c", ORIGINAL, json.dumps(limits), str(seed)]
+    environment, pipe = os.environ | {"PYTHONPATH": str(folder)}, subprocess.PIPE
+    with subprocess.Popen(
+        command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1
+    ) as job:
+        yield ask, tell
+
+
+def errors(searcher: tuple[Ask, Tell], name: str, budgets: list[int], late: int) -> list[float]:
     """The error of the best point after each number of evaluations."""
-    if kind in {"tpe", "cma"}:
-        return _errors(optunas(kind, get_function_search_space(name)[1], seed), name, budgets, late)
-    found = []
-    for budget in budgets:  # ours may plan with the budget
-        searcher = ours(kind, get_function_search_space(name)[1], seed, budget)
-        found += _errors(searcher, name, [budget], late)
-    return found
-
-
-def _errors(searcher: tuple[Ask, Tell], name: str, budgets: list[int], late: int) -> list[float]:
     (ask, tell), (function, _) = searcher, get_function_search_space(name)
     least = FUNCTIONS[name.removesuffix("_noisefree")][3]
     outstanding: deque[tuple[Any, float]] = deque()
@@ -137,74 +144,98 @@ def _errors(searcher: tuple[Ask, Tell], name: str, budgets: list[int], late: int
     return found + [max(0.0, best - least)] * (len(budgets) - len(found))
 
 
-class Table:
-    """Errors of all searchers, kept in a file while they are computed."""
+class Runs:
+    """Errors of all searchers; peers' are kept in a file."""
 
-    def __init__(self, cache: Path | None) -> None:
-        self.cache = cache
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
         self.known: dict[str, float] = {}
-        if cache is not None and cache.exists():
-            self.known = json.loads(cache.read_text())
+        self.deadline = time.monotonic() + options.seconds
+        if options.cache is not None and options.cache.exists():
+            for line in options.cache.read_text().splitlines():
+                self.known |= json.loads(line)
 
-    def get(self, kind: str, name: str, seed: int, budgets: list[int], late: int) -> list[float]:
-        """Errors at each budget; peers' come from the file if they are there."""
+    def budgets(self, kind: str, name: str) -> list[int]:
+        """Those that a searcher is run with."""
+        most = self.options.tpe_work / FUNCTIONS[name.removesuffix("_noisefree")][1]
+        return [b for b in self.options.budgets if kind != "tpe" or b <= most]
+
+    def run(self, kind: str, name: str, seed: int, late: int) -> None:
+        """Find the errors at each budget, unless they are known or the time is over."""
+        budgets = self.budgets(kind, name)
         keys = [f"{kind} {name} {seed} {budget} {late}" for budget in budgets]
-        if any(key not in self.known for key in keys):
-            self.known |= dict(zip(keys, errors(kind, name, seed, budgets, late), strict=True))
-            if kind in {"tpe", "cma"} and self.cache is not None:
-                peers = {k: v for k, v in self.known.items() if k[:3] in {"tpe", "cma"}}
-                self.cache.write_text(json.dumps(peers))
-        return [self.known[key] for key in keys]
+        if all(key in self.known for key in keys):
+            return
+        if kind in PEERS and time.monotonic() > self.deadline:
+            return
+        found = dict(zip(keys, self._errors(kind, name, seed, budgets, late), strict=True))
+        self.known |= found
+        if kind in PEERS and self.options.cache is not None:
+            with self.options.cache.open("a") as file:
+                file.write(json.dumps(found) + "\n")
 
+    def _errors(
+        self, kind: str, name: str, seed: int, budgets: list[int], late: int
+    ) -> list[float]:
+        limits = get_function_search_space(name)[1]
+        if kind == "original":
+            with originals(self.options.original, limits, seed) as searcher:
+                return errors(searcher, name, budgets, late)
+        if kind in PEERS:
+            return errors(optunas(kind, limits, seed), name, budgets, late)
+        found = []
+        for budget in budgets:  # ours may plan with the budget
+            found += errors(ours(kind, limits, seed, budget), name, [budget], late)
+        return found
 
-def medians(options: argparse.Namespace, late: int) -> dict[str, dict[str, list[float]]]:
-    """Of each searcher and function, the median errors at the budgets."""
-    table = Table(options.cache)
-    found: dict[str, dict[str, list[float]]] = {}
-    for kind in options.searchers:
-        found[kind] = {}
-        for name in options.functions:
-            budgets, seeds = list(options.budgets), options.seeds
-            if kind == "tpe":
-                n = len(get_function_search_space(name)[1])
-                budgets = [b for b in budgets if b * n <= options.tpe_work]
-                seeds = seeds[: options.tpe_seeds]
-            rows = [table.get(kind, name, seed, budgets, late) for seed in seeds if budgets]
-            columns = [statistics.median(column) for column in zip(*rows, strict=True)]
-            found[kind][name] = columns + [math.nan] * (len(options.budgets) - len(columns))
-            print(f"  {kind} {name} {columns}", file=sys.stderr, flush=True)
-    return found
+    def at(self, kind: str, name: str, budget: int, late: int) -> list[float]:
+        """The errors of the seeds that were run."""
+        keys = [f"{kind} {name} {seed} {budget} {late}" for seed in self.options.seeds]
+        return [self.known[key] for key in keys if key in self.known]
 
 
 def _level(error: float) -> float:
     return max(error, EQUAL)
 
 
-def verdict(found: dict[str, dict[str, list[float]]], column: int) -> dict[str, float]:
+def verdict(medians: dict[str, dict[str, float]]) -> dict[str, float]:
     """The bars: shares of functions, and the worst ratio to the genetic operators."""
-    names = list(found["adaptive"])
+    mine = {name: _level(error) for name, error in medians["adaptive"].items()}
 
-    def at(kind: str, name: str) -> float:
-        return _level(found[kind][name][column]) if kind in found else math.nan
+    bars: dict[str, float] = {}
+    for what, kinds in {
+        "not worse than Optuna's better sampler": ("tpe", "cma"),
+        "not worse than the original's default": ("original",),
+    }.items():
+        peers = {n: [medians[k][n] for k in kinds if n in medians.get(k, {})] for n in mine}
+        flags = [mine[n] <= _level(min(found)) for n, found in peers.items() if found]
+        if flags:
+            bars[f"{what}, share of {len(flags)} functions"] = statistics.fmean(flags)
+    if "ga" in medians:
+        ratios = [mine[n] / _level(error) for n, error in medians["ga"].items()]
+        bars["worst ratio to kind='ga'"] = max(ratios)
+    return bars
 
-    peers = {name: np.nanmin([at("tpe", name), at("cma", name), math.inf]) for name in names}
-    mine = {name: at("adaptive", name) for name in names}
-    shares = {"not worse than Optuna's better sampler": [mine[n] <= peers[n] for n in names]}
-    shares["not worse than the original's default"] = [mine[n] <= at("original", n) for n in names]
-    return {what: sum(flags) / len(flags) for what, flags in shares.items()} | {
-        "worst ratio to kind='ga'": max(mine[n] / at("ga", n) for n in names)
-    }
 
-
-def show(found: dict[str, dict[str, list[float]]], column: int) -> None:
-    """Print one table."""
-    kinds = list(found)
-    print(f"{'':20s}" + "".join(f"{kind:>12s}" for kind in kinds))
-    for name in found["adaptive"]:
-        row = "".join(f"{found[kind][name][column]:12.2g}" for kind in kinds)
-        print(f"{name:20s}{row}")
-    for what, number in verdict(found, column).items():
+def table(runs: Runs, budget: int, late: int) -> dict[str, Any]:
+    """Print one table, and return its figures."""
+    options = runs.options
+    medians: dict[str, dict[str, float]] = {kind: {} for kind in options.searchers}
+    print(f"\n{budget} evaluations, results {late} late, {len(options.seeds)} seeds")
+    print(f"{'':20s}" + "".join(f"{kind:>14s}" for kind in medians))
+    for name in options.functions:
+        row = f"{name:20s}"
+        for kind, found in medians.items():
+            errors = runs.at(kind, name, budget, late)
+            if errors:
+                found[name] = statistics.median(errors)
+            few = f"[{len(errors)}]" if len(errors) < len(options.seeds) else ""
+            row += f"{found.get(name, math.nan):10.2g}{few:4s}"
+        print(row)
+    bars = verdict(medians)
+    for what, number in bars.items():
         print(f"  {what}: {number:.2f}")
+    return {"median errors": medians, "bars": bars}
 
 
 def parse() -> argparse.Namespace:
@@ -216,37 +247,35 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--budgets", type=int, nargs="+", default=[1000, 5000])
     parser.add_argument("--late", type=int, nargs="+", default=[0, 16])
-    parser.add_argument("--tpe-seeds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--original", type=Path)
     parser.add_argument("--tpe-work", type=int, default=30_000)
     parser.add_argument("--functions", nargs="+", default=NAMES)
-    kinds = ["adaptive", "ga", "original", "tpe", "cma"]
+    kinds = ["adaptive", "ga", *PEERS]
     parser.add_argument("--searchers", nargs="+", default=kinds, choices=kinds)
     options = parser.parse_args()
     if options.quick:
         options.seeds, options.budgets, options.tpe_work = options.seeds[:3], [300], 3_000
         options.functions = ["bukin", "rosenbrock", "step", "schwefel"]
-    if find_spec("cmaes") is None:
-        options.searchers = [kind for kind in options.searchers if kind != "cma"]
+    missing = {"cma"} if find_spec("cmaes") is None else set()
+    missing |= {"original"} if options.original is None else set()
+    options.searchers = [kind for kind in options.searchers if kind not in missing]
     return options
 
 
 def main() -> None:
     """Measure and print."""
-    options = parse()
-    results: dict[str, Any] = {}
-    for late in options.late:
-        found = medians(options, late)
-        for column, budget in enumerate(options.budgets):
-            print(f"\n{budget} evaluations, results {late} late, {len(options.seeds)} seeds")
-            show(found, column)
-            results[f"{budget} evaluations, {late} late"] = {
-                "median errors": {
-                    k: {n: e[column] for n, e in f.items()} for k, f in found.items()
-                },
-                "bars": verdict(found, column),
-            }
+    runs = Runs(parse())
+    options = runs.options
+    for job in itertools.product(options.seeds, options.late, options.functions, options.searchers):
+        seed, late, name, kind = job
+        runs.run(kind, name, seed, late)
+    tables = {
+        f"{budget} evaluations, {late} late": table(runs, budget, late)
+        for budget, late in itertools.product(options.budgets, options.late)
+    }
     if options.json:
-        options.json.write_text(json.dumps(results, indent=2))
+        options.json.write_text(json.dumps(tables, indent=2))
 
 
 if __name__ == "__main__":

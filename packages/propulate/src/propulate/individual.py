@@ -81,6 +81,23 @@ class Individual(Mapping[str, Any]):
         For the user's own random numbers; depends on the uid.
     """
 
+    # what most individuals have, or have at first
+    uid = NOT_BORN
+    loss = float("inf")
+    losses: NDArray[np.float64] | None = None
+    status = Status.BRED
+    active = True
+    evaltime = evalperiod = walltime = 0.0
+    operator = ""
+    violation = 0.0
+    parents: tuple[Uid, ...] = ()
+    error: str | None = None
+    migration_steps = 0
+    migration_history: tuple[int, ...] = ()
+    sealed = False
+    _values: dict[str, Any] | None = None
+    _private: dict[str, Any] | None = None
+
     def __init__(
         self,
         position: Any,
@@ -123,24 +140,9 @@ class Individual(Mapping[str, Any]):
         self.velocity = velocity
         self.generation = generation
         self.rank = rank
-        self.uid = NOT_BORN
-        self.loss = float("inf")
-        self.losses: NDArray[np.float64] | None = None
-        self.status = Status.BRED
-        self.active = True
         self.current = rank
-        self.evaltime = self.evalperiod = self.walltime = 0.0
-        self.operator = ""
-        self.violation = 0.0
-        self.parents: tuple[Uid, ...] = ()
         self.interim: list[float] = []
         self.metrics: dict[str, Any] = {}
-        self.error: str | None = None
-        self.migration_steps = 0
-        self.migration_history: tuple[int, ...] = ()
-        self.sealed = False
-        self._values: dict[str, Any] | None = None
-        self._private: dict[str, Any] | None = None
 
     # ------------------------------------------------------------------ the mapping
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -17,22 +18,19 @@ from propulate.space import SearchSpace
 __all__ = ["Population", "PopulationView", "order_key"]
 
 INFEASIBLE = 1e250  # above every loss, below infinity
-_COLUMNS = {
-    "island": np.uint32,
-    "worker": np.uint32,
-    "seq": np.uint32,
+_PLAIN = {
+    "status": np.uint8,
     "generation": np.int32,
     "current": np.int32,
-    "status": np.uint8,
-    "operator": np.uint8,
     "active": np.bool_,
     "evaltime": np.float64,
     "evalperiod": np.float64,
     "walltime": np.float64,
 }
-_PLAIN = ("status", "generation", "current", "active", "evaltime", "evalperiod", "walltime")
+_UNSIGNED = {"island": np.uint32, "worker": np.uint32, "seq": np.uint32, "operator": np.uint8}
+_ROW = np.dtype(list((_UNSIGNED | _PLAIN).items()))
+_plain_of = attrgetter(*_PLAIN)
 _RARE = (
-    "velocity",
     "parents",
     "interim",
     "metrics",
@@ -41,6 +39,8 @@ _RARE = (
     "migration_steps",
     "migration_history",
 )
+_rare_of = attrgetter(*_RARE)
+_STATUSES = tuple(Status)
 
 
 def order_key(loss: float, violation: float = 0.0) -> float:
@@ -77,9 +77,7 @@ class Population(Sequence[Individual]):
         self._n = 0
         self._genes = np.empty((16, self.space.n))
         self._losses = np.empty((16, n_objectives))
-        self._table: dict[str, NDArray[Any]] = {
-            name: np.zeros(16, kind) for name, kind in _COLUMNS.items()
-        }
+        self._table = np.zeros(16, _ROW)
         self._rare: dict[int, dict[str, Any]] = {}
         self._row_of: dict[tuple[int, int], array[int]] = {}
         self._operators: dict[str, int] = {"": 0}
@@ -119,13 +117,9 @@ class Population(Sequence[Individual]):
             self._grow()
         self._genes[row] = individual.genes
         self._losses[row] = individual.loss if individual.losses is None else individual.losses
-        table = self._table
         island, worker, seq = individual.uid
-        table["island"][row], table["worker"][row], table["seq"][row] = island, worker, seq
-        for name in _PLAIN:
-            table[name][row] = getattr(individual, name)
         operator = self._operators.setdefault(individual.operator, len(self._operators))
-        table["operator"][row] = operator
+        self._table[row] = (island, worker, seq, operator, *_plain_of(individual))
         self._keep_rare(row, individual)
         self._n += 1
         self._index(individual.uid, row)
@@ -145,15 +139,15 @@ class Population(Sequence[Individual]):
         size = 2 * len(self._genes)
         self._genes = np.resize(self._genes, (size, self.space.n))
         self._losses = np.resize(self._losses, (size, self.n_objectives))
-        self._table = {name: np.resize(column, size) for name, column in self._table.items()}
+        self._table = np.resize(self._table, size)
 
     def _keep_rare(self, row: int, individual: Individual) -> None:
-        values = vars(individual)
-        rare = {
-            name: value
-            for name in _RARE
-            if (value := values[name]) is not None and (name == "velocity" or value)
-        }
+        values = _rare_of(individual)
+        rare: dict[str, Any] = {}
+        if any(values):
+            rare = {name: value for name, value in zip(_RARE, values, strict=True) if value}
+        if individual.velocity is not None:
+            rare["velocity"] = individual.velocity
         if rare:
             self._rare[row] = rare
 
@@ -208,21 +202,18 @@ class Population(Sequence[Individual]):
 
     def individual(self, row: int) -> Individual:
         """The individual in a row; changing it does not change the population."""
-        table = self._table
         individual = Individual.from_genes(self.space, self._genes[row].copy())
         individual.sealed = True
-        individual.uid = Uid(
-            int(table["island"][row]), int(table["worker"][row]), int(table["seq"][row])
-        )
-        individual.rank = individual.uid.worker
+        island, worker, seq, operator, *plain = self._table[row].item()
+        individual.uid, individual.rank = Uid(island, worker, seq), worker
+        for name, value in zip(_PLAIN, plain, strict=True):
+            setattr(individual, name, value)
+        individual.status = _STATUSES[individual.status]
+        individual.operator = list(self._operators)[operator]
         losses = self._losses[row]
         individual.loss = float(losses[0]) if self.n_objectives == 1 else float(losses.sum())
         if self.n_objectives > 1:
             individual.losses = losses.copy()
-        for name in _PLAIN[1:]:
-            setattr(individual, name, table[name][row].item())
-        individual.status = Status(int(table["status"][row]))
-        individual.operator = list(self._operators)[table["operator"][row]]
         for name, value in self._rare.get(row, {}).items():
             setattr(individual, name, value)
         return individual
@@ -280,8 +271,7 @@ class Population(Sequence[Individual]):
     @property
     def nbytes(self) -> int:
         """Bytes in use for columns and indices, unused capacity left out."""
-        columns = sum(column.itemsize for column in self._table.values())
-        per_row = columns + 8 * (self.space.n + self.n_objectives)
+        per_row = _ROW.itemsize + 8 * (self.space.n + self.n_objectives)
         index = sum(4 * len(rows) for rows in self._row_of.values())
         return self._n * per_row + index + 12 * (len(self.ranking) + len(self._doubtful))
 

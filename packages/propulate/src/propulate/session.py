@@ -95,7 +95,7 @@ class Session:
         self.logging_interval = max(1, logging_interval)
         self._start = time.monotonic()
         self._earlier = downtime
-        self._saved = self._start
+        self._saved = self._ready = self._start
         self._seen = -1
         self._best, self._best_at = math.inf, 0
         self._warned = 0
@@ -120,6 +120,8 @@ class Session:
                 return self._leave("time_limit")
             if self.settings.deterministic and not self._wait_for_round(done):
                 continue
+            if self._leaves_rest():
+                continue
             if not self.budget.take():
                 return "max_evaluations"
             try:
@@ -135,6 +137,7 @@ class Session:
                 self.error = error
                 self.worker.stop(f"{type(error).__name__}: {error}")
             done += 1
+            self._ready = time.monotonic()
         return self.worker.stop_reason
 
     def _leave(self, reason: str) -> str:
@@ -151,6 +154,21 @@ class Session:
             time.sleep(1e-4)
         self.worker.release(done)
         return self.worker.stop_reason is None
+
+    def _leaves_rest(self) -> bool:
+        """Wait a moment if others will finish the budget sooner; at most as long as own ones take."""
+        now = time.monotonic()
+        if (
+            self.budget.limit is None
+            or not self.worker.leaves_rest(self.budget.left)
+            or now - self._ready > self.worker.counters.evaluating / self.worker.counters.started
+            or self.budget.left() <= 0
+        ):
+            return False
+        self.transport.pump()
+        self.transport.poll()
+        time.sleep(1e-3)
+        return True
 
     def _out_of_time(self) -> bool:
         limit = self.settings.time_limit

@@ -22,7 +22,8 @@ __all__ = ["VirtualCluster"]
 class VirtualCluster:
     """Many workers, whose evaluations and messages take virtual time.
 
-    The workers are the same state machines that run under MPI.
+    The workers are the same state machines that run under MPI. As there, a worker takes in what
+    has arrived when it has finished an evaluation.
 
     Parameters
     ----------
@@ -66,50 +67,55 @@ class VirtualCluster:
                 breeder = Breeder(context, AdaptivePropagator(space))
                 self.workers.append(Worker(breeder, sizes, migration))
         self.now = self.busy = 0.0
-        self._events: list[tuple[float, int, int, Any]] = []
+        self._running: list[tuple[float, int, Individual]] = []  # end, worker, candidate
+        self._mail: list[list[tuple[float, int, bytes]]] = [[] for _ in self.workers]
         self._arrival: dict[tuple[int, int], float] = {}
-        self._order = 0
+        self._order = self._left = 0
 
     def run(self, max_evaluations: int) -> None:
         """Evaluate so many candidates in all, then deliver what is under way."""
-        left = max_evaluations
-        for number in range(min(left, len(self.workers))):
-            self._begin(number)
-            left -= 1
-        while self._events:
-            self.now, _, number, what = heapq.heappop(self._events)
-            if isinstance(what, bytes):
-                self.workers[number].receive(what)
-                self._send(number)
-                continue
-            self.workers[number].finish(self._evaluate(what))
+        self._left = max_evaluations
+        ready, waiting = list(range(len(self.workers))), []
+        while self._left or self._running:
+            for number in ready[: self._left]:
+                if self.workers[number].leaves_rest(lambda: self._left):
+                    waiting.append(number)
+                else:
+                    self._begin(number)
+            if not self._running:
+                self._begin(waiting.pop())
+            self.now, number, candidate = heapq.heappop(self._running)
+            worker = self.workers[number]
+            seconds, _ = candidate.evalperiod, self._evaluate(candidate)
+            candidate.evalperiod = seconds
+            worker.finish(candidate)
+            while self._mail[number] and self._mail[number][0][0] <= self.now:
+                worker.receive(heapq.heappop(self._mail[number])[2])
             self._send(number)
-            if left:
-                self._begin(number)
-                left -= 1
+            ready = [number]
         self._deliver()
-
-    def _push(self, time: float, number: int, what: Any) -> None:
-        self._order += 1
-        heapq.heappush(self._events, (time, self._order, number, what))
 
     def _begin(self, number: int) -> None:
         seconds = self._duration(number, self._rng)
         self.busy += seconds
-        self._push(self.now + seconds, number, self.workers[number].next())
+        self._left -= 1
+        candidate = self.workers[number].next()
+        candidate.evalperiod = seconds
+        heapq.heappush(self._running, (self.now + seconds, number, candidate))
 
     def _send(self, number: int, *, everything: bool = False) -> None:
         for peer, data in self.workers[number].outbox.batches(everything=everything):
             # messages between two workers keep their order, as in MPI
             arrival = max(self.now + self._delay(self._rng), self._arrival.get((number, peer), 0))
             self._arrival[number, peer] = arrival
-            self._push(arrival, peer, data)
+            self._order += 1
+            heapq.heappush(self._mail[peer], (arrival, self._order, data))
 
     def _deliver(self) -> None:
         """The end of a run: results and immigrants, then what these displaced."""
         for _ in range(2):
             for number in range(len(self.workers)):
                 self._send(number, everything=True)
-            while self._events:
-                self.now, _, number, data = heapq.heappop(self._events)
-                self.workers[number].receive(data)
+            for worker, mail in zip(self.workers, self._mail, strict=True):
+                while mail:
+                    worker.receive(heapq.heappop(mail)[2])

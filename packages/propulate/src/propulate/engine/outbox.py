@@ -76,14 +76,21 @@ class Outbox:
         self.me, self.window = me, window
         self._logs = [_Log() for _ in range(max(islands) + 1)]
         self._peers = {p: _Peer(island) for p, island in enumerate(islands) if p != me}
+        self._members: list[list[int]] = [[] for _ in self._logs]
+        for p, peer in self._peers.items():
+            self._members[peer.island].append(p)
+        self._due: set[int] = set()  # peers for whom there may be something
 
     def post(self, island: int, kind: int, payload: bytes) -> None:
         """Queue an entry for all other workers of an island."""
         self._logs[island].entries.append(_ENTRY.pack(kind, len(payload)) + payload)
+        self._due.update(self._members[island])
 
     def batches(self, *, everything: bool = False) -> Iterator[tuple[int, bytes]]:
         """The messages that may be sent now: pairs of a peer and the bytes."""
-        for index, peer in self._peers.items():
+        due, self._due = sorted(self._peers if everything else self._due), set()
+        for index in due:
+            peer = self._peers[index]
             log = self._logs[peer.island]
             end = log.end
             if not everything:
@@ -98,10 +105,9 @@ class Outbox:
         self._drop_finished()
 
     def _drop_finished(self) -> None:
-        for island, log in enumerate(self._logs):
-            cursors = [peer.sent for peer in self._peers.values() if peer.island == island]
-            done = min(cursors, default=log.end) - log.start
-            if done > 1024:
+        for log, members in zip(self._logs, self._members, strict=True):
+            if len(log.entries) > 1024:
+                done = min((self._peers[p].sent for p in members), default=log.end) - log.start
                 del log.entries[:done]
                 log.start += done
 
@@ -110,6 +116,7 @@ class Outbox:
         peer = self._peers[batch.sender]
         peer.acknowledged = max(peer.acknowledged, batch.acknowledged)
         peer.received += len(batch.entries)
+        self._due.add(batch.sender)
 
     def totals(self) -> dict[int, int]:
         """How many entries each peer will have got when everything is sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["Codec", "TrialCodec"]
 # identity, then generation and current worker, small numbers, times, and the length of the tail
 _HEAD = struct.Struct("<IIIiiBBBBdddI")
 _UID = struct.Struct("<III")
+_STATUSES = tuple(Status)
 _OPERATORS = ("", "init", "ga", "cma", "local", "de", "tpe", "initial")
 _OTHER = 255  # the operator's name is in the tail
 _TAIL = (
@@ -30,6 +32,7 @@ _TAIL = (
     "migration_steps",
     "migration_history",
 )
+_tail_of = attrgetter(*_TAIL)
 _TRIAL = (
     *("generation", "current", "status", "operator", "active", "loss"),
     *("evaltime", "evalperiod", "walltime", *_TAIL),
@@ -77,9 +80,10 @@ class Codec:
         return b"".join((head, numbers, individual.genes.tobytes(), tail))
 
     def _tail(self, individual: Individual, *, named: bool) -> bytes:
-        rare: dict[str, Any] = {
-            name: value for name in _TAIL if (value := getattr(individual, name))
-        }
+        values = _tail_of(individual)
+        rare: dict[str, Any] = {}
+        if any(values):
+            rare = {name: value for name, value in zip(_TAIL, values, strict=True) if value}
         if named:
             rare["operator"] = individual.operator
         if individual.velocity is not None:
@@ -107,7 +111,7 @@ class Codec:
         individual.uid = Uid(*head[:3])
         individual.rank = head[1]
         individual.generation, individual.current = head[3], head[4]
-        individual.status = Status(head[5])
+        individual.status = _STATUSES[head[5]]
         individual.operator = _OPERATORS[head[6]] if head[6] != _OTHER else ""
         individual.active = bool(head[7])
         individual.loss = float(losses[0]) if len(losses) == 1 else float(losses.sum())

@@ -124,6 +124,11 @@ class SharedBudget:
         """Whether one more evaluation may start."""
         return self.limit is None or self._add(1) < self.limit
 
+    def left(self) -> int:
+        """How many more evaluations may start, if there is a limit."""
+        assert self.limit is not None
+        return self.limit - self._add(0)
+
     def free(self) -> None:
         """Give the window back."""
         if self._window is not None:

@@ -133,6 +133,7 @@ class Worker:
         self._heard = [0] * len(islands)  # results of each worker in this session
         self._replayable = False
         self._untold: list[Uid] = []  # what was learned since the last candidate
+        self._others = [0, 0.0]  # their evaluations, and seconds of them
 
     @property
     def population(self) -> Population:
@@ -178,6 +179,19 @@ class Worker:
             for island in range(len(self.sizes)):
                 self.outbox.post(island, STOP, reason.encode())
 
+    def leaves_rest(self, left: Callable[[], int]) -> bool:
+        """Whether the others will have made the evaluations that are left before this slow worker.
+
+        At the end of a run one that needs several times as long had better start none. `left` is
+        asked for the number of evaluations only if this worker is such a one.
+        """
+        n, seconds = self._others
+        own = self.counters.evaluating / max(1, self.counters.started)
+        if n < 3 or own <= 4 * seconds / n:
+            return False
+        rate = (sum(self.sizes) - 1) * n / seconds
+        return left() < own * rate
+
     # ------------------------------------------------------------------ rounds and replays
 
     def journal_knowledge(self) -> None:
@@ -215,8 +229,11 @@ class Worker:
             self.breeder.move(individual.space)
         if not self.breeder.learn(individual):
             return
-        if self._replayable and individual.uid.worker != self.index:
-            self._untold.append(individual.uid)
+        if individual.uid.worker != self.index:
+            self._others[0] += 1
+            self._others[1] += individual.evalperiod
+            if self._replayable:
+                self._untold.append(individual.uid)
         if self.pruner is not None:
             self.pruner.learn(individual)
         if self.track_duplicates:
@@ -301,7 +318,8 @@ class Worker:
             self._tell_deactivated(emigrant.uid, emigrant.migration_steps + 0.5)
         emigrant.migration_steps += 1
         emigrant.migration_history = (*emigrant.migration_history, self.island)
-        emigrant.current = int(self._rng.random() * self.sizes[target])
+        # the same worker for all copies, whoever sends them, so that exactly one is displaced
+        emigrant.current = (emigrant.uid.worker + emigrant.uid.seq) % self.sizes[target]
         self.counters.sent_away += 1
         self.outbox.post(target, IMMIGRANT, self.codec.encode(emigrant))
 
@@ -313,8 +331,9 @@ class Worker:
 
     def _immigrate(self, payload: memoryview) -> None:
         (individual,) = self.codec.decode(payload)
-        version = float(individual.migration_steps)
-        if self.migration.pollination and self.population.row(individual.uid) is not None:
+        version, uid = float(individual.migration_steps), individual.uid
+        returned = uid.island == self.island
+        if self.migration.pollination and (returned or self.population.row(uid) is not None):
             return
         responsible = individual.current == self.index
         if responsible:
@@ -322,7 +341,7 @@ class Worker:
         entered = self._enter(individual, version)
         self.counters.arrived += entered
         if entered and responsible and self.migration.pollination:
-            self._owed += not self._displace(exclude=individual.uid)
+            self._owed += not self._displace(exclude=uid)
 
     def _displace(self, exclude: Uid) -> bool:
         """Deactivate one of the individuals that this worker is responsible for."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -133,8 +135,7 @@ class AdaptivePropagator(Propagator):
         if not len(self._ordered):
             table["ga"] += table["cma"] + table["local"] + table["quadratic"]
             table["cma"] = table["local"] = table["quadratic"] = 0.0
-        self._names = [name for name in self.operators if table[name] > 0]
-        self._share = np.array([table[name] for name in self._names])
+        self._share = {name: share for name, share in table.items() if share > 0}
 
     def bind(self, context: Context) -> None:
         """Take budget and number of workers into account."""
@@ -153,15 +154,20 @@ class AdaptivePropagator(Propagator):
             return Individual.from_genes(
                 self.space, self.space.sample(self.generator), operator="init"
             )
-        rng = self.generator
-        credit = np.array([self.credit[name] for name in self._names])
-        chance = np.cumsum(self._share + (1 - self._share.sum()) * credit / credit.sum())
-        place = int(np.searchsorted(chance, rng.random() * chance[-1]))
-        name = self._names[min(place, len(self._names) - 1)]
+        name = self._draw()
         rows = inds.best_rows(self.pop_size)
         child: Individual = getattr(self, f"_make_{name}")(inds, rows)
         child.operator = name
         return child
+
+    def _draw(self) -> str:
+        """An operator, by guaranteed share and credit."""
+        shares = self._share
+        rest = 1 - sum(shares.values())
+        factor = rest / sum(self.credit[name] for name in shares)
+        limits = list(accumulate(shares[name] + factor * self.credit[name] for name in shares))
+        place = bisect(limits, self.generator.random() * limits[-1])
+        return list(shares)[min(place, len(limits) - 1)]
 
     def _parent(self, view: PopulationView, rows: Any, bias: float = 1.0) -> Array:
         """Genes of a member of the pool; better ones are likelier if `bias` exceeds 1."""

@@ -38,13 +38,20 @@ def lowest(points: Array, losses: Array, rng: np.random.Generator) -> Array:
         Unit coordinates; may lie outside of the cube.
     """
     m, n = points.shape
-    spread = points.std(axis=0) + 1e-12
-    z = (points - points[0]) / spread
+    z = points - points[0]
+    centre = z.sum(axis=0) / m
+    spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", z, z) / m - centre**2, 0)) + 1e-12
+    z /= spread
     scale = float(losses[-1] - losses[0]) or 1.0
     y = (losses - losses[0]) / scale
     weights = np.arange(m, 0.0, -1.0) / m
-    first, second = np.triu_indices(n) if n <= _FULL else (np.arange(n), np.arange(n))
-    terms = np.concatenate([np.ones((m, 1)), z, z[:, first] * z[:, second]], axis=1)
+    terms = np.empty((m, n_terms(n)))
+    terms[:, 0], terms[:, 1 : n + 1] = 1, z
+    if n <= _FULL:
+        first, second = np.triu_indices(n)
+        terms[:, n + 1 :] = z[:, first] * z[:, second]
+    else:
+        np.multiply(z, z, out=terms[:, n + 1 :])
     weighted = terms.T * weights
     normal = weighted @ terms
     normal.flat[:: len(normal) + 1] += 1e-6 * m  # a ridge, for points in a plane
