@@ -156,7 +156,7 @@ class Session:
         return self.worker.stop_reason is None
 
     def _leaves_rest(self) -> bool:
-        """Wait a moment if others will finish the budget sooner; at most as long as own ones take."""
+        """Wait a moment if others will finish the budget sooner; at most as long as own take."""
         now = time.monotonic()
         if (
             self.budget.limit is None
