@@ -29,10 +29,16 @@ SHARE = 0.8
 
 
 def model(names: list[str], head: str, seed: int) -> ReCycleForecaster:
-    """The package's defaults, but for the holidays and the share that chooses."""
+    """The package's defaults, but for holidays, midnights, and the share that chooses."""
     country = {name: "GB" if name == "UK" else name for name in names}
     return ReCycleForecaster(
-        horizon="7c", country=country, tz=ZONE, head=head, validation=0.25, seed=seed
+        horizon="7c",
+        country=country,
+        tz=ZONE,
+        head=head,
+        validation=0.25,
+        origins="cycles",
+        seed=seed,
     )
 
 
@@ -60,8 +66,9 @@ def measure(
     levels = [0.1, 0.9]
     found = fitted.backtest(data, start=first, quantiles=levels)
     errors = {"model": error(found)}
+    plain = model(names, "profile", seed).fit(table[fitted_on].iloc[:cut])
     for name in ("profile", "seasonal", "last"):
-        errors[name] = error(fitted.backtest(data, start=first, head=name))
+        errors[name] = error(plain.backtest(data, start=first, head=name))
     return {
         "head": head, "seed": seed, "fitted_on": len(fitted_on), "judged_on": len(judged_on),
         "origins": len(found.origins), "cpu_s": seconds, "coverage_80": found.coverage(), **errors,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from recycle.calendars import Calendar
 from recycle.cyclic import CyclicData, StepCalendar
 from recycle.fitting import fit_model
 from recycle.model import CyclicModel, Settings
-from recycle.network.config import NetworkConfig
+from recycle.network.config import PAPER, NetworkConfig
 from recycle.profiles import RecentHistoricProfile
 
 __all__ = ["SHA256", "TEST", "TRAIN", "VALIDATION", "fit", "load"]
@@ -44,13 +45,20 @@ def load(folder: Path, name: str, shuffle: bool = False) -> CyclicData:
         known.features[None],
         np.zeros(len(values), dtype=np.int64),
         known.n_categories,
+        known.special[None],
     )
     return CyclicData(values, values.astype(np.float32), calendar)
 
 
 def fit(data: CyclicData, horizon: int, head: str, seed: int, refit: bool) -> CyclicModel:
-    """The settings are the package's, for all horizons and both sets."""
-    network = NetworkConfig(seed=seed) if head == "transformer" else None
+    """The settings are the package's, for all horizons and both sets.
+
+    The paper's network trains on windows that start at any hour, for those of the test do.
+    """
+    network = {
+        "transformer": NetworkConfig(seed=seed),
+        "paper": replace(PAPER, aligned=False, windows_per_epoch=4096, seed=seed),
+    }.get(head)
     settings = Settings(
         horizon,
         RecentHistoricProfile(24, data.calendar.n_categories),

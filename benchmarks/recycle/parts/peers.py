@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DLinear", "ITransformer", "Informer", "PatchTST"]
+__all__ = ["DLinear", "ITransformer", "Informer", "NLinear", "PatchTST"]
 
 
 class DLinear(nn.Module):
@@ -29,6 +29,20 @@ class DLinear(nn.Module):
         padded = nn.functional.pad(x[:, None], (self.width // 2, self.width // 2), "replicate")
         trend = nn.functional.avg_pool1d(padded, self.width, 1)[:, 0]
         out: Tensor = self.trend(trend) + self.rest(x - trend)
+        return out
+
+
+class NLinear(nn.Module):
+    """A linear map of what differs from the last value (Zeng et al., AAAI 2023)."""
+
+    def __init__(self, lookback: int, horizon: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(lookback, horizon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Histories to forecasts."""
+        last = x[:, -1:]
+        out: Tensor = self.map(x - last) + last
         return out
 
 

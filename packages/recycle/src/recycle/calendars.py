@@ -14,7 +14,7 @@ import pandas as pd
 
 from recycle.windows import Array
 
-__all__ = ["FEATURES", "PAPER_FEATURES", "SCHEMES", "Calendar", "DayTable"]
+__all__ = ["FEATURES", "PAPER_FEATURES", "SCHEMES", "SPECIAL_DAYS", "Calendar", "DayTable"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 FEATURES = ("weekday", "category", "holiday", "neighbours", "season")
 #: The nine numbers of the original network: weekday, holiday, holiday tomorrow.
 PAPER_FEATURES = ("weekday", "holiday", "tomorrow")
+#: Working days that differ: between days off (and between Christmas and New Year, where both are
+#: holidays), before a holiday, and after one.
+SPECIAL_DAYS = ("bridge", "before", "after")
 
 
 def _workday_first_last(weekday: Array, holiday: Array, weekend: tuple[int, ...]) -> Array:
@@ -59,12 +62,15 @@ class DayTable:
     holiday : (D,) bool
     features : (D, g) float32
     n_categories : int
+    special : (D, 3) bool
+        See `SPECIAL_DAYS`.
     """
 
     category: Array
     holiday: Array
     features: Array
     n_categories: int
+    special: Array
 
 
 @dataclass(frozen=True)
@@ -137,19 +143,25 @@ class Calendar:
         off = day_off | np.isin(around.day_of_week, weekend)
         # the days before and after are in the union, at the places next to it
         before, after = here - 1, here + 1
+        bridge = ~off[here] & off[before] & off[after]
         groups = {
             "weekday": np.eye(7)[weekday],
             "category": np.eye(n_categories)[category],
             "holiday": holiday[:, None],
             "tomorrow": day_off[after][:, None],
-            "neighbours": np.stack(
-                [day_off[after], day_off[before], ~off[here] & off[before] & off[after]], axis=1
-            ),
+            "neighbours": np.stack([day_off[after], day_off[before], bridge], axis=1),
             "season": _season(index),
         }
+        if day_off.any():
+            bridge |= ~off[here] & _between_the_years(index, free)
+        else:  # a working week of one day is no bridge
+            bridge[:] = False
+        plain = ~off[here] & ~bridge
+        special = np.stack([bridge, plain & day_off[after], plain & day_off[before]], axis=1)
         features = [np.asarray(groups[name], dtype=np.float32) for name in self.features]
         empty = np.zeros((len(index), 0), dtype=np.float32)
-        return DayTable(category, holiday, np.concatenate([empty, *features], 1), n_categories)
+        table = np.concatenate([empty, *features], 1)
+        return DayTable(category, holiday, table, n_categories, special)
 
     def _weekend(self, official: Any) -> tuple[int, ...]:
         if self.weekend is not None:
@@ -185,6 +197,12 @@ def country_holidays(code: str, years: Iterable[int]) -> Any:
         close = difflib.get_close_matches(wanted.upper(), [n.upper() for n in names], 3, 0.0)
         hint = ", ".join(prefix + name for name in close)
         raise ValueError(f"No holidays are known for {code!r}; similar codes: {hint}") from None
+
+
+def _between_the_years(index: pd.DatetimeIndex, free: set[dt.date]) -> Array:
+    """Days from Christmas to New Year, in years in which both are holidays."""
+    years = {y for y in index.year if {dt.date(y, 12, 25), dt.date(y + 1, 1, 1)} <= free}
+    return np.asarray((index.month == 12) & (index.day > 23) & index.year.isin(years))
 
 
 def _season(index: pd.DatetimeIndex) -> Array:

@@ -86,6 +86,7 @@ def choose_settings(
         network=network,
         gate=wanted.gate,
         refit=wanted.refit,
+        aligned=wanted.origins == "cycles",
     )
 
 
@@ -94,4 +95,6 @@ def _network(wanted: ReCycleForecaster, head: str, most_cycles: int) -> Any:
 
     base = PAPER if head == "paper" else NetworkConfig(kind=head)
     config = wanted.network or replace(base, seed=wanted.seed)
-    return replace(config, kind=head, history=max(1, min(config.history, most_cycles)))
+    aligned = config.aligned or wanted.origins == "cycles"
+    most = max(1, min(config.history, most_cycles))
+    return replace(config, kind=head, history=most, aligned=aligned)

@@ -30,6 +30,8 @@ class StepCalendar:
     region : (S,) int
         Which tables a series uses.
     n_categories : int
+    special : (R, D, q) bool
+        Kinds of special days, see `recycle.calendars.SPECIAL_DAYS`.
     """
 
     period: int
@@ -39,6 +41,7 @@ class StepCalendar:
     features: Array
     region: Array
     n_categories: int
+    special: Array
 
     @classmethod
     def without_days(cls, period: int, phase: int, steps: int, series: int) -> StepCalendar:
@@ -51,11 +54,21 @@ class StepCalendar:
             np.zeros((1, 1, 0), dtype=np.float32),
             np.zeros(series, dtype=np.int64),
             1,
+            np.zeros((1, 1, 0), dtype=bool),
         )
 
     def categories(self, series: int) -> Array:
         """The category of each step: ``(T_ext,)``."""
         return np.asarray(self.category[self.region[series]][self.day])
+
+    def special_of(self, series: int) -> Array:
+        """The kinds of special days that each step belongs to: ``(T_ext, q)``."""
+        return np.asarray(self.special[self.region[series]][self.day])
+
+    @property
+    def slots(self) -> Array:
+        """The place of each step in its cycle: ``(T_ext,)``."""
+        return np.asarray((np.arange(len(self.day)) + self.phase) % self.period)
 
     def tokens(self, series: int, origins: Array, first: int, last: int) -> Array:
         """Features of cycles `first` to `last` from each origin: ``(n, last - first, g)``.
@@ -78,11 +91,14 @@ class CyclicData:
     filled : (S, T) float32
         Gaps filled from what was known before them.
     calendar : StepCalendar
+    added : (S, T_ext) or None
+        What known inputs and special days add, which was taken off the values.
     """
 
     values: Array
     filled: Array
     calendar: StepCalendar
+    added: Array | None = None
 
     @property
     def n_series(self) -> int:

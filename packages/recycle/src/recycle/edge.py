@@ -111,5 +111,9 @@ def graph_inputs(about: Mapping[str, Any], panel: Panel, x: Any = None) -> dict[
         table = align_covariates(x, recent, tuple(about["covariates"]), future, needed)
         table = table.astype(np.float32)
         found["x_history"], found["x_future"] = table[:, :window], table[:, window:]
+    if "days_history" in about["inputs"]:
+        special = calendar.special_of(0).astype(np.float32)[None]
+        found["days_history"], found["days_future"] = special[:, :window], special[:, window:]
+    if "slot" in about["inputs"]:
         found["slot"] = np.array([calendar.phase % period])
     return found

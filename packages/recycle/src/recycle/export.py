@@ -151,6 +151,7 @@ def forecast_graph(
         number,
         forecaster.scaler_,
         forecaster.effect_,
+        forecaster.days_,
         forecaster.horizon_ + slack,
         levels,
         half,

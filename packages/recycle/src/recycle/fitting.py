@@ -101,6 +101,14 @@ def series_moments(
     return total
 
 
+def _usable(windows: Windows, settings: Settings, series: int, span: Span, lookback: int) -> Array:
+    """Origins in a span that count."""
+    origins = windows.usable(series, span, lookback, settings.horizon, settings.max_missing)
+    if settings.aligned:
+        origins = origins[(origins + windows.data.calendar.phase) % settings.period == 0]
+    return origins
+
+
 def _moments(
     windows: Windows, settings: Settings, span: Span, beta: float, limit: int, team: Team
 ) -> Moments:
@@ -122,7 +130,7 @@ def _moments_of(
     """Moments of each series. Collective: rank r takes every size-th block of windows."""
     lookback, horizon = max(settings.lookbacks), settings.horizon
     usable = [
-        windows.usable(series, span, lookback, horizon, settings.max_missing)
+        _usable(windows, settings, series, span, lookback)
         for series in range(windows.data.n_series)
     ]
     stride = _stride(sum(map(len, usable)), limit, settings.period) if beta else 1
@@ -173,7 +181,12 @@ def _fit_ridges(
         fit_ridge(part, held, best.beta, lookbacks, lambdas) if part.count and held.count else best
         for part, held in zip(parts, held_out, strict=True)
     ]
-    return _share_ridges(replace(model, ridges=tuple(own)))
+    shared = _share_ridges(replace(model, ridges=tuple(own)))
+    losses = [
+        sum(float(held.losses(ridge.weights).mean()) * held.count for ridge, held in pairs)
+        for pairs in (zip(shared.ridges, held_out, strict=True), ((best, h) for h in held_out))
+    ]
+    return shared if losses[0] < losses[1] else model
 
 
 def refit_model(
@@ -202,9 +215,8 @@ def _pairs(
     windows: Windows, model: CyclicModel, span: Span, lookback: int, stride: int
 ) -> tuple[Array, Array]:
     """Series and origins of windows in a span."""
-    settings = model.settings
     origins = [
-        windows.usable(series, span, lookback, settings.horizon, settings.max_missing)[::stride]
+        _usable(windows, model.settings, series, span, lookback)[::stride]
         for series in range(windows.data.n_series)
     ]
     series = np.repeat(np.arange(len(origins)), [len(part) for part in origins])
@@ -284,7 +296,9 @@ def _judge(
     for one in np.unique(series).tolist():
         rows = series == one
         mixed_errors[rows] = blend(model.weights(one), errors[:, rows])
-    return replace(model, conformal=fit_conformal(mixed_errors, scale, settings.period))
+    cycles = (held_out[1] - held_out[0]) / settings.period
+    conformal = fit_conformal(mixed_errors, scale, settings.period, cycles)
+    return replace(model, conformal=conformal)
 
 
 def _errors(

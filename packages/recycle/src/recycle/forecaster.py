@@ -24,6 +24,7 @@ from recycle.panels import Panel
 from recycle.preparation import Grid, choose_cycle, cyclic_data
 from recycle.profiles import RecentHistoricProfile
 from recycle.scaling import fit_scaler
+from recycle.specialdays import SpecialDays, fit_special_days
 from recycle.teams import ALONE, Team
 from recycle.windows import Array
 
@@ -69,6 +70,9 @@ class ReCycleForecaster(Estimator):
         Sizes and training of the network.
     refit : bool
         Whether the ridge is solved again with the validation part.
+    origins : str
+        "all"; or "cycles", for forecasts that always start with a cycle, such as each midnight:
+        then only such windows are learnt from, which panels of many series have enough of.
     duplicates : str
         "mean", "first", "last" or "raise".
     seed : int
@@ -110,6 +114,7 @@ class ReCycleForecaster(Estimator):
         validation: float | str = 0.15,
         network: Any = None,
         refit: bool = True,
+        origins: str = "all",
         duplicates: str = "mean",
         seed: int = 0,
     ) -> None:
@@ -118,7 +123,7 @@ class ReCycleForecaster(Estimator):
         self.profile, self.k, self.scheme = profile, k, scheme
         self.head, self.gate, self.scaler = head, gate, scaler
         self.validation, self.network, self.refit = validation, network, refit
-        self.duplicates, self.seed = duplicates, seed
+        self.origins, self.duplicates, self.seed = origins, duplicates, seed
 
     # ------------------------------------------------------------ fitting
 
@@ -151,6 +156,8 @@ class ReCycleForecaster(Estimator):
         """
         if self.head not in {"auto", *HEADS}:
             raise ValueError(f"head must be 'auto' or one of {HEADS}, not {self.head!r}")
+        if self.origins not in {"all", "cycles"}:
+            raise ValueError(f"origins must be 'all' or 'cycles', not {self.origins!r}")
         if energy:
             from recycle.energy import measured
 
@@ -176,6 +183,13 @@ class ReCycleForecaster(Estimator):
         self.effect_: Effect | None = None
         if X is not None:
             data = self._take_off(X, panel, data, running, split)
+        self.days_: SpecialDays | None = None
+        if self.head not in {"profile", "paper"}:
+            self.days_ = fit_special_days(data, Windows(data, running).cells, running)
+        if self.days_ is not None:
+            added = data.added if X is not None else None
+            options = (panel, grid, self.scaler_, self.k, whole, 0)
+            data = cyclic_data(*options, added, self.days_)
         settings = choose_settings(
             self, panel.step, split, whole, running, super_cycle, data.n_series
         )
@@ -206,7 +220,7 @@ class ReCycleForecaster(Estimator):
     def _effects(self, aligned: Array, data: CyclicData) -> Array:
         """What covariates add to each series at each step: ``(S, T + horizon)``."""
         assert self.effect_ is not None
-        slots = (np.arange(aligned.shape[1]) + data.calendar.phase) % data.calendar.period
+        slots = data.calendar.slots
         return np.stack([self.effect_.of(x, slots, n) for n, x in enumerate(aligned)])
 
     def _split(self, panel: Panel, period: int) -> int:

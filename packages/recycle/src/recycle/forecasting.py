@@ -174,9 +174,10 @@ def views(
     whole = replace(panel, values=values, names=names)
     settings = forecaster.model_.settings
     pad = max(0, forecaster.model_.lookback - len(panel.times))
-    data = cyclic_data(whole, forecaster.grid_, scaler, forecaster.k, settings.horizon, pad)
-    effects = np.zeros((len(names), pad + len(panel.times) + settings.horizon))
+    options = (whole, forecaster.grid_, scaler, forecaster.k, settings.horizon, pad)
+    data = cyclic_data(*options, days=forecaster.days_)
     if forecaster.effect_ is not None:
+        effects = np.zeros((len(names), pad + len(panel.times) + settings.horizon))
         table = future_covariates(
             x, forecaster.X_ if goes_on else None, panel, forecaster.covariates_, data, needed
         )
@@ -184,12 +185,11 @@ def views(
         slots = (np.arange(effects.shape[1]) + data.calendar.phase)[pad:] % settings.period
         for place, one in zip(places, table, strict=True):
             effects[place, pad:] = forecaster.effect_.of(one, slots, place)
-        data = cyclic_data(
-            whole, forecaster.grid_, scaler, forecaster.k, settings.horizon, pad, effects
-        )
-    windows = Windows(data, settings.profile)
+        data = cyclic_data(*options, effects, forecaster.days_)
+    assert data.added is not None
+    windows, added = Windows(data, settings.profile), data.added
     unseen_from = pad + int((forecaster.end_ - panel.times[0]) // panel.step) + 1
     return [
-        View(windows, place, scaler, effects[place], max(unseen_from, 0))
+        View(windows, place, scaler, added[place], max(unseen_from, 0))
         for place in map(names.index, panel.names)
     ]

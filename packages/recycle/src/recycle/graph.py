@@ -14,6 +14,7 @@ from recycle.network import ReCycleNet
 from recycle.profiles import RecentHistoricProfile
 from recycle.ridge import CycleRidge
 from recycle.scaling import Scaler
+from recycle.specialdays import SpecialDays
 from recycle.windows import Array
 
 __all__ = ["ForecastGraph"]
@@ -32,6 +33,7 @@ class ForecastGraph(nn.Module):
     scaler : Scaler
     effect : Effect or None
         Of covariates.
+    days : SpecialDays or None
     horizon : int
     levels : sequence of float
         Of quantiles.
@@ -45,6 +47,7 @@ class ForecastGraph(nn.Module):
         series: int,
         scaler: Scaler,
         effect: Effect | None,
+        days: SpecialDays | None,
         horizon: int,
         levels: Sequence[float],
         half: bool,
@@ -60,6 +63,7 @@ class ForecastGraph(nn.Module):
         self.centre, self.spread = float(scaler.centre[series]), float(scaler.scale[series])
         self.logarithm = scaler.logarithm
         self.effect = None if effect is None else _Effect(effect, series)
+        self.days = None if days is None else _Days(days)
         self.names = model.names
         weights = model.weights(series)[:, :horizon]
         self.used = [name for name, row in zip(model.names, weights, strict=True) if row.any()]
@@ -103,6 +107,10 @@ class ForecastGraph(nn.Module):
         if self.effect is not None:
             count = self.effect.count
             found["x_history"], found["x_future"] = (self.window, count), (self.whole, count)
+        if self.days is not None:
+            kinds = len(self.days.weights)
+            found["days_history"], found["days_future"] = (self.window, kinds), (self.whole, kinds)
+        if self.effect is not None or self.days is not None:
             found["slot"] = ()
         return found
 
@@ -123,8 +131,8 @@ class ForecastGraph(nn.Module):
         ----------
         *inputs : as `inputs` names them, each with a batch n in front
             ``history``: in own units, NaN where missing; ``kind_*``: rows of the profile for each
-            step; ``calendar_*``: of each cycle; ``x_*``: covariates; ``slot``: place of the first
-            step in its cycle.
+            step; ``calendar_*``: of each cycle; ``x_*``: covariates; ``days_*``: kinds of special
+            days; ``slot``: place of the first step in its cycle.
 
         Returns
         -------
@@ -137,10 +145,11 @@ class ForecastGraph(nn.Module):
             x = torch.log1p(torch.clamp(x, min=0.0))
         x = (x - self.centre) / self.spread
         added: Tensor | float = 0.0
-        if self.effect is not None:
-            slot = named["slot"]
-            x = x - self.effect(named["x_history"], slot)
-            added = self.effect(named["x_future"], slot)[:, : self.horizon]
+        for part, prefix in ((self.effect, "x"), (self.days, "days")):
+            if part is not None:
+                slot = named["slot"]
+                x = x - part(named[f"{prefix}_history"], slot)
+                added = added + part(named[f"{prefix}_future"], slot)[:, : self.horizon]
         h, f = self.profile(x, missing, named["kind_history"], named["kind_future"])
         x = torch.where(missing, h, x)
         found = self._candidates(x, h, f, named)
@@ -293,6 +302,19 @@ class _Effect(nn.Module):
         slots = (slot[:, None] + torch.arange(x.shape[1])) % self.period
         own = self.weights[slots * self.blocks // self.period]
         found: Tensor = (basis * own).sum(dim=2)
+        return found
+
+
+class _Days(nn.Module):
+    weights: Tensor
+
+    def __init__(self, days: SpecialDays) -> None:
+        super().__init__()
+        self.register_buffer("weights", _tensor(days.weights))
+
+    def forward(self, special: Tensor, slot: Tensor) -> Tensor:
+        slots = (slot[:, None] + torch.arange(special.shape[1])) % self.weights.shape[1]
+        found: Tensor = (special * self.weights.T[slots]).sum(dim=2)
         return found
 
 

@@ -111,8 +111,10 @@ def explain(forecaster: ReCycleForecaster, when: Any, history: Any, x: Any) -> p
         for part, value, weight in zip(model.names, values, weights, strict=True):
             note = _days(view, panel, step) if part == "profile" else ""
             rows.append((label, part, float(value), float(weight), note))
-        if forecaster.effect_ is not None:
-            rows.append((label, "covariates", total - base, 1.0, ""))
+        if view.effect.any():
+            parts = {"covariates": forecaster.effect_, "special days": forecaster.days_}
+            used = " and ".join(part for part, found in parts.items() if found is not None)
+            rows.append((label, used, total - base, 1.0, ""))
         rows.append((label, "forecast", total, 1.0, f"source: {found.source[0]}"))
     return pd.DataFrame(rows, columns=["series", "part", "value", "weight", "note"])
 

@@ -26,16 +26,20 @@ class Conformal:
     scores : list of (m,) arrays, one for each cycle
         Ascending: (truth - forecast) / scale on held-out windows.
     period : int
+    independent : float
+        How many of the scores count as independent of each other: cycles, not windows, which
+        overlap. The fewer there are, the wider intervals must be.
     """
 
     scores: tuple[Array, ...]
     period: int
+    independent: float = np.inf
 
     def offsets(self, levels: Sequence[float]) -> Array:
         """Relative offsets of quantiles: ``(n_levels, n_cycles)``.
 
-        The rank is that of split conformal prediction, ceil((n + 1) level) of n for the upper half,
-        and its mirror image for the lower half.
+        The rank is that of split conformal prediction, (m + 1) / m level of n scores, of which m
+        are independent, for the upper half, and its mirror image for the lower half.
         """
         found = np.zeros((len(levels), len(self.scores)))
         for column, scores in enumerate(self.scores):
@@ -44,7 +48,8 @@ class Conformal:
                 continue
             for row, level in enumerate(levels):
                 upper = max(level, 1 - level)
-                rank = min(max(int(np.ceil((n + 1) * upper)), 1), n) - 1
+                share = upper * (1 + 1 / min(n, self.independent))
+                rank = min(max(int(np.ceil(n * share)), 1), n) - 1
                 found[row, column] = scores[rank if level >= 0.5 else n - 1 - rank]
                 if level == 0.5:
                     found[row, column] = np.median(scores)
@@ -95,7 +100,13 @@ def tracked_offsets(
     return np.asarray(offsets)
 
 
-def fit_conformal(errors: Array, scale: Array, period: int, keep: int = 20_000) -> Conformal:
+def fit_conformal(
+    errors: Array,
+    scale: Array,
+    period: int,
+    independent: float = np.inf,
+    keep: int = 20_000,
+) -> Conformal:
     """Collect relative errors of held-out windows.
 
     Parameters
@@ -105,6 +116,8 @@ def fit_conformal(errors: Array, scale: Array, period: int, keep: int = 20_000) 
     scale : (n,)
         Recent errors of each window, positive.
     period : int
+    independent : float
+        Cycles that the windows cover.
     keep : int
         Scores that are kept for each cycle, evenly taken from all.
     """
@@ -115,7 +128,7 @@ def fit_conformal(errors: Array, scale: Array, period: int, keep: int = 20_000) 
         if len(known) > keep:
             known = known[np.linspace(0, len(known) - 1, keep).round().astype(int)]
         scores.append(known)
-    return Conformal(tuple(scores), period)
+    return Conformal(tuple(scores), period, max(independent, 1.0))
 
 
 def check_quantiles(levels: Sequence[float]) -> tuple[float, ...]:

@@ -43,7 +43,10 @@ class Settings:
     betas, lambdas : tuples of float
         Options for the ridge.
     own_share : float
-        Share of a ridge of its own in the forecast of each series; 0 pools all series.
+        Share of a ridge of its own in the forecast of each series, if that helps on validation; 0
+        pools all series.
+    aligned : bool
+        Whether only windows count whose horizon starts with a cycle.
     gate : str
         "blend", "select" or "none".
     refit : bool
@@ -63,6 +66,7 @@ class Settings:
     betas: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     lambdas: tuple[float, ...] = (*LAMBDAS, 10.0)
     own_share: float = 0.5
+    aligned: bool = False
     gate: str = "blend"
     refit: bool = True
     max_missing: float = 0.3

@@ -16,6 +16,7 @@ from recycle.detection import CycleInfo, detect_cycle
 from recycle.panels import Panel
 from recycle.profiles import RecentHistoricProfile
 from recycle.scaling import Scaler
+from recycle.specialdays import SpecialDays
 from recycle.windows import Array
 
 __all__ = ["Grid", "choose_cycle", "cyclic_data", "detect_cycles"]
@@ -69,6 +70,7 @@ class Grid:
             np.stack([table.features for table in tables]),
             np.array([regions.index(code or "") for code in codes]),
             max(table.n_categories for table in tables),
+            np.stack([table.special for table in tables]),
         )
 
 
@@ -110,6 +112,7 @@ def cyclic_data(
     horizon: int,
     pad: int,
     effects: Array | None = None,
+    days: SpecialDays | None = None,
 ) -> CyclicData:
     """Scale, fill gaps, and look up the calendar until `horizon` after the last step.
 
@@ -125,20 +128,25 @@ def cyclic_data(
         Missing steps to put before the first.
     effects : (S, pad + T + horizon), optional
         What is taken off the scaled values: what covariates add to them.
+    days : SpecialDays, optional
+        What is taken off further.
     """
     values = scaler.transform(panel.values).T
     values = np.concatenate([np.full((len(values), pad), np.nan), values], axis=1)
-    if effects is not None:
-        values = values - effects[:, : values.shape[1]]
     start = panel.times[0] - pad * panel.step
     times = pd.date_range(start, periods=values.shape[1] + horizon, freq=panel.step)
     calendar = grid.calendar(times, panel.step, panel.names)
+    added = np.zeros((len(values), len(times))) if effects is None else effects
+    if days is not None:
+        parts = [days.of(calendar.special_of(n), calendar.slots) for n in range(len(values))]
+        added = added + np.stack(parts)
+    values = values - added[:, : values.shape[1]]
     profile = RecentHistoricProfile(grid.period, calendar.n_categories, k)
     filled = [
         fill_gaps(series, profile.cells(calendar.categories(n), calendar.phase), profile)
         for n, series in enumerate(values)
     ]
-    return CyclicData(values, _stack(filled), calendar)
+    return CyclicData(values, _stack(filled), calendar, added)
 
 
 def _stack(rows: list[Array]) -> Array:

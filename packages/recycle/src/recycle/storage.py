@@ -23,6 +23,7 @@ from recycle.preparation import Grid
 from recycle.profiles import RecentHistoricProfile
 from recycle.ridge import CycleRidge
 from recycle.scaling import Scaler
+from recycle.specialdays import SpecialDays
 from recycle.windows import Array
 
 __all__ = ["SCHEMA", "load", "save"]
@@ -71,11 +72,14 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         arrays["gate.weights"], arrays["gate.losses"] = model.gate.weights, model.gate.losses
     if model.conformal is not None:
         described["conformal"] = len(model.conformal.scores)
+        described["independent"] = model.conformal.independent
         arrays |= {f"conformal.{n}": part for n, part in enumerate(model.conformal.scores)}
     if model.network is not None:
         described["network"] = _described(model.network)
         weights = model.network.module.state_dict()
         arrays |= {f"net.{key}": w.numpy() for key, w in weights.items()}
+    if forecaster.days_ is not None:
+        arrays["days"] = forecaster.days_.weights
     if forecaster.effect_ is not None:
         effect = forecaster.effect_
         described["effect"] = {"period": effect.period, "blocks": effect.blocks}
@@ -129,6 +133,7 @@ def load(path: Path) -> ReCycleForecaster:
     forecaster.step_ = pd.Timedelta(described["step"])
     forecaster.tz_, forecaster.end_ = described["tz"], pd.Timestamp(described["end"])
     forecaster.covariates_, forecaster.effect_ = tuple(described["covariates"]), None
+    forecaster.days_ = SpecialDays(arrays["days"]) if "days" in arrays else None
     if "effect" in described:
         parts = {n: arrays[f"effect.{n}"] for n in ("centre", "scale", "knots", "weights")}
         forecaster.effect_ = Effect(**parts, **described["effect"])
@@ -164,7 +169,7 @@ def _model(described: dict[str, Any], arrays: dict[str, Array]) -> CyclicModel:
         gate = Gate(tuple(names), tuple(blocks), arrays["gate.weights"], arrays["gate.losses"])
     if "conformal" in described:
         scores = tuple(arrays[f"conformal.{n}"] for n in range(described["conformal"]))
-        conformal = Conformal(scores, settings.period)
+        conformal = Conformal(scores, settings.period, described["independent"])
     if "network" in described:
         network = _network(described["network"], arrays)
         settings = replace(settings, network=network.module.config)

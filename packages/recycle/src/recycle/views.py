@@ -29,7 +29,7 @@ class View:
     series : int
     scaler : Scaler
     effect : (T + horizon,)
-        Of the covariates, scaled; zeros without.
+        Of covariates and special days, scaled; zeros without.
     unseen : int
         The first step that the model was not trained on.
     """

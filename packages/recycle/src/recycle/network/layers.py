@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from recycle.network.blocks import Layer
 from recycle.network.config import NetworkConfig
 
 __all__ = ["ReCycleNet"]
@@ -70,41 +71,35 @@ class _Transformer(nn.Module):
         if not paper:
             self.position_e = nn.Parameter(0.02 * torch.randn(n_history, width))
             self.position_d = nn.Parameter(0.02 * torch.randn(n_future, width))
-        shape = (width, config.n_heads, config.d_ff, 0.0)
-        activation = "relu" if paper else "gelu"
-        options = {"batch_first": True, "norm_first": not paper}
-        self.encoder = nn.TransformerEncoder(
-            nn.TransformerEncoderLayer(*shape, activation, **options),
-            config.encoder_layers,
-            nn.LayerNorm(width),
-            enable_nested_tensor=False,
+        activation = nn.functional.relu if paper else nn.functional.gelu
+        shape = (width, config.n_heads, config.d_ff, activation, not paper)
+        self.encoder = nn.ModuleList(Layer(*shape) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(
+            Layer(*shape, cross=True) for _ in range(config.decoder_layers)
         )
-        self.decoder = None
-        if config.decoder_layers:
-            layer = nn.TransformerDecoderLayer(*shape, activation, **options)
-            self.decoder = nn.TransformerDecoder(layer, config.decoder_layers, nn.LayerNorm(width))
+        self.norm_e = nn.LayerNorm(width)
+        self.norm_d = nn.LayerNorm(width) if config.decoder_layers else nn.Identity()
         self.read = nn.Linear(width, period)
         if paper:
-            for weights in (*self.encoder.parameters(), *self.decoder_parameters()):
+            for weights in (*self.encoder.parameters(), *self.decoder.parameters()):
                 if weights.dim() > 1:
                     nn.init.xavier_uniform_(weights)
         else:
             nn.init.zeros_(self.read.weight)
             nn.init.zeros_(self.read.bias)
 
-    def decoder_parameters(self) -> list[nn.Parameter]:
-        return [] if self.decoder is None else list(self.decoder.parameters())
-
     def forward(self, e: Tensor, d: Tensor) -> Tensor:
         tokens_e, tokens_d = self.drop(self.embed_e(e)), self.drop(self.embed_d(d))
         if self.position_e is not None and self.position_d is not None:
             tokens_e, tokens_d = tokens_e + self.position_e, tokens_d + self.position_d
-        memory = self.encoder(tokens_e)
-        if self.decoder is None:
-            found = tokens_d + memory.mean(dim=1, keepdim=True)
-        else:
-            found = self.decoder(tokens_d, memory)
-        corrected: Tensor = self.read(found)
+        for layer in self.encoder:
+            tokens_e = layer(tokens_e)
+        memory = self.norm_e(tokens_e)
+        if len(self.decoder) == 0:
+            tokens_d = tokens_d + memory.mean(dim=1, keepdim=True)
+        for layer in self.decoder:
+            tokens_d = layer(tokens_d, memory)
+        corrected: Tensor = self.read(self.norm_d(tokens_d))
         return corrected
 
 

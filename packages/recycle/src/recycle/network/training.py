@@ -236,14 +236,14 @@ def _gradient(weights: nn.Parameter) -> Tensor:
 
 def _optimizer(module: nn.Module, config: NetworkConfig) -> torch.optim.Optimizer:
     if config.kind == "paper":
-        return torch.optim.Adam(module.parameters(), lr=config.rate)
+        return torch.optim.Adam(module.parameters(), lr=config.rate, fused=True)
     matrices = [w for w in module.parameters() if w.dim() > 1]
     rest = [w for w in module.parameters() if w.dim() <= 1]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": rest, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.rate)
+    return torch.optim.AdamW(groups, lr=config.rate, fused=True)
 
 
 def _rates(config: NetworkConfig, steps: int) -> Callable[[int], float]:
