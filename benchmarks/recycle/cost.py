@@ -159,7 +159,7 @@ def ridge_alone(data: CyclicData) -> dict[str, Any]:
         )
         for first, end in ((336, TRAIN[1]), VALIDATION)
     ]
-    ridge = fit_ridge(*sums, 0.0, (336,), settings.lambdas)
+    ridge = fit_ridge(sums[0], sums[1], 0.0, (336,), settings.lambdas)
     seconds = time.process_time() - start
     return {"fit": "CycleRidge alone, lookback 336", "cpu_s": seconds, "val_mse": ridge.loss}
 

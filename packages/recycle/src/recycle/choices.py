@@ -10,13 +10,13 @@ import pandas as pd
 
 from recycle.durations import to_steps
 from recycle.errors import NotEnoughDataError
-from recycle.model import Settings
+from recycle.model import HEADS, Settings
 from recycle.profiles import RecentHistoricProfile
 
 if TYPE_CHECKING:
     from recycle.forecaster import ReCycleForecaster
 
-__all__ = ["choose_settings"]
+__all__ = ["check_words", "choose_settings"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,14 @@ logger = logging.getLogger(__name__)
 LOOKBACK_CYCLES = (7, 14, 21, 30)
 #: Windows from which on head="auto" trains a network.
 NETWORK_WINDOWS = 1000
+
+
+def check_words(wanted: ReCycleForecaster) -> None:
+    """Refuse unknown heads and origins."""
+    if wanted.head not in {"auto", *HEADS}:
+        raise ValueError(f"head must be 'auto' or one of {HEADS}, not {wanted.head!r}")
+    if wanted.origins not in {"all", "cycles"}:
+        raise ValueError(f"origins must be 'all' or 'cycles', not {wanted.origins!r}")
 
 
 def choose_settings(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from recycle.choices import choose_settings
+from recycle.choices import check_words, choose_settings
 from recycle.covariates import align_covariates, covariate_names
 from recycle.cyclic import CyclicData, Windows
 from recycle.durations import to_steps
@@ -19,7 +19,7 @@ from recycle.estimator import Estimator
 from recycle.fitting import fit_model
 from recycle.forecasting import forecast, future_frame, read, sample_paths
 from recycle.intervals import check_quantiles
-from recycle.model import HEADS, CyclicModel
+from recycle.model import CyclicModel
 from recycle.panels import Panel
 from recycle.preparation import Grid, choose_cycle, cyclic_data
 from recycle.profiles import RecentHistoricProfile
@@ -154,10 +154,7 @@ class ReCycleForecaster(Estimator):
         ------
         DataError, NotEnoughDataError, ValueError
         """
-        if self.head not in {"auto", *HEADS}:
-            raise ValueError(f"head must be 'auto' or one of {HEADS}, not {self.head!r}")
-        if self.origins not in {"all", "cycles"}:
-            raise ValueError(f"origins must be 'all' or 'cycles', not {self.origins!r}")
+        check_words(self)
         if energy:
             from recycle.energy import measured
 
@@ -185,11 +182,7 @@ class ReCycleForecaster(Estimator):
             data = self._take_off(X, panel, data, running, split)
         self.days_: SpecialDays | None = None
         if self.head not in {"profile", "paper"}:
-            self.days_ = fit_special_days(data, Windows(data, running).cells, running)
-        if self.days_ is not None:
-            added = data.added if X is not None else None
-            options = (panel, grid, self.scaler_, self.k, whole, 0)
-            data = cyclic_data(*options, added, self.days_)
+            data = self._take_off_days(panel, data, running)
         settings = choose_settings(
             self, panel.step, split, whole, running, super_cycle, data.n_series
         )
@@ -215,6 +208,18 @@ class ReCycleForecaster(Estimator):
         self.effect_ = fit_effect(data.values, aligned, windows.cells, phase, profile, held_out)
         return cyclic_data(
             panel, self.grid_, self.scaler_, self.k, horizon, 0, self._effects(aligned, data)
+        )
+
+    def _take_off_days(
+        self, panel: Panel, data: CyclicData, profile: RecentHistoricProfile
+    ) -> CyclicData:
+        """The data without what special days add to them, which is fitted here."""
+        self.days_ = fit_special_days(data, Windows(data, profile).cells, profile)
+        if self.days_ is None:
+            return data
+        horizon = len(data.calendar.day) - data.n_steps
+        return cyclic_data(
+            panel, self.grid_, self.scaler_, self.k, horizon, 0, data.added, self.days_
         )
 
     def _effects(self, aligned: Array, data: CyclicData) -> Array:

@@ -54,22 +54,20 @@ class ForecastGraph(nn.Module):
     ) -> None:
         super().__init__()
         settings, period = model.settings, model.settings.period
-        profile = settings.profile
         self.horizon, self.whole, self.period = horizon, settings.horizon, period
-        weeks = (_memory(profile) + 2) * max(settings.super_cycle, 1) * period
+        weeks = (_memory(settings.profile) + 2) * max(settings.super_cycle, 1) * period
         self.lookback = model.lookback
         self.window = -(-max(model.lookback, weeks) // period) * period
-        self.profile = _Profile(profile)
+        self.profile = _Profile(settings.profile)
         self.centre, self.spread = float(scaler.centre[series]), float(scaler.scale[series])
         self.logarithm = scaler.logarithm
         self.effect = None if effect is None else _Effect(effect, series)
         self.days = None if days is None else _Days(days)
         self.names = model.names
-        weights = model.weights(series)[:, :horizon]
-        self.used = [name for name, row in zip(model.names, weights, strict=True) if row.any()]
+        rows = dict(zip(model.names, model.weights(series)[:, :horizon], strict=True))
+        self.used = [name for name, row in rows.items() if row.any()]
         for name in self.used:
-            row = weights[model.names.index(name)]
-            self.register_buffer(f"weight_{name}", _tensor(row))
+            self.register_buffer(f"weight_{name}", _tensor(rows[name]))
         self.super_period = settings.super_cycle * period
         own = model.ridge_of(series)
         self.ridge = _Ridge(own, half) if "ridge" in self.used and own is not None else None

@@ -71,8 +71,7 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         described["gate"] = {"names": model.gate.names, "blocks": model.gate.blocks}
         arrays["gate.weights"], arrays["gate.losses"] = model.gate.weights, model.gate.losses
     if model.conformal is not None:
-        described["conformal"] = len(model.conformal.scores)
-        described["independent"] = model.conformal.independent
+        described["conformal"] = [len(model.conformal.scores), model.conformal.independent]
         arrays |= {f"conformal.{n}": part for n, part in enumerate(model.conformal.scores)}
     if model.network is not None:
         described["network"] = _described(model.network)
@@ -168,8 +167,9 @@ def _model(described: dict[str, Any], arrays: dict[str, Array]) -> CyclicModel:
         names, blocks = described["gate"]["names"], described["gate"]["blocks"]
         gate = Gate(tuple(names), tuple(blocks), arrays["gate.weights"], arrays["gate.losses"])
     if "conformal" in described:
-        scores = tuple(arrays[f"conformal.{n}"] for n in range(described["conformal"]))
-        conformal = Conformal(scores, settings.period, described["independent"])
+        count, independent = described["conformal"]
+        scores = tuple(arrays[f"conformal.{n}"] for n in range(count))
+        conformal = Conformal(scores, settings.period, independent)
     if "network" in described:
         network = _network(described["network"], arrays)
         settings = replace(settings, network=network.module.config)
