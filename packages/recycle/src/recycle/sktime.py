@@ -21,7 +21,7 @@ class ReCycle(BaseForecaster):  # type: ignore[misc]
     """`recycle.ReCycleForecaster` behind sktime's interface.
 
     Forecasts reach to the last step of `fh`, which must lie ahead. Series may be a wide table or a
-    panel; inputs `X` are those whose future is known.
+    panel; inputs `X` are those whose future is known. Numbers as index count as hours.
 
     Parameters
     ----------
@@ -54,16 +54,16 @@ class ReCycle(BaseForecaster):  # type: ignore[misc]
         base = self.forecaster or ReCycleForecaster()
         steps = int(max(fh.to_relative(self.cutoff)))
         params = {**base.get_params(), "horizon": steps}
-        self.model_ = type(base)(**params).fit(y, X)
+        self.model_ = type(base)(**params).fit(_stamped(y), _stamped(X))
         self.columns_ = y.columns
         return self
 
     def _predict(self, fh: Any, X: Any) -> Any:
-        return self._rows(self.model_.predict(X=X), fh)
+        return self._rows(self.model_.predict(X=_stamped(X)), fh)
 
     def _predict_quantiles(self, fh: Any, X: Any, alpha: list[float]) -> Any:
         levels = sorted(set(alpha))
-        whole = self._rows(self.model_.predict(X=X, quantiles=levels), fh)
+        whole = self._rows(self.model_.predict(X=_stamped(X), quantiles=levels), fh)
         parts = {
             (name, level): whole[f"{'y' if name is None else name}_q{level:g}"]
             for name in self.columns_
@@ -72,9 +72,26 @@ class ReCycle(BaseForecaster):  # type: ignore[misc]
         return pd.DataFrame(parts)
 
     def _rows(self, forecast: Any, fh: Any) -> Any:
-        """The steps that were asked for."""
+        """The steps that were asked for, with sktime's own index."""
         wanted = np.asarray(fh.to_relative(self.cutoff), dtype=int) - 1
+        index = fh.to_absolute_index(self.cutoff)
         if isinstance(forecast.index, pd.MultiIndex):
-            parts = [part.iloc[wanted] for _, part in forecast.groupby(level=0, sort=False)]
-            return pd.concat(parts)
-        return forecast.iloc[wanted]
+            groups = forecast.groupby(level=0, sort=False)
+            parts = {name: part.iloc[wanted].set_axis(index) for name, part in groups}
+            return pd.concat(parts, names=forecast.index.names)
+        return forecast.iloc[wanted].set_axis(index)
+
+
+def _stamped(table: Any) -> Any:
+    """Tables whose index is numbers get stamps: an hour for each."""
+    if table is None:
+        return None
+    levels = table.index.nlevels - 1
+    steps = table.index.get_level_values(-1)
+    if not pd.api.types.is_numeric_dtype(steps):
+        return table
+    stamps = pd.Timestamp("2000-01-03") + pd.to_timedelta(steps, unit="h")
+    if levels == 0:
+        return table.set_axis(stamps)
+    series = table.index.get_level_values(0)
+    return table.set_axis(pd.MultiIndex.from_arrays([series, stamps], names=table.index.names))
