@@ -118,6 +118,7 @@ def test_the_ranking_agrees_with_sorting() -> None:
     assert [by_row[row] for row in ranking.first(len(model)).tolist()] == keys
     assert [by_row[row] for row in ranking.last(700).tolist()] == keys[::-1][:700]
     assert ranking.position(250.0) == sum(key < 250 for key in keys)
+    assert ranking.position(250.0, 100) >= 100 and ranking.position(3.0, 100) == keys.index(3.0)
     assert by_row[ranking.at(1000)] == keys[1000] == ranking.key_at(1000)
     with pytest.raises(ValueError, match="not in the ranking"):
         ranking.remove(1000.0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right
 
@@ -96,10 +97,14 @@ class Ranking:
             position -= len(keys)
         return float("inf")
 
-    def position(self, key: float) -> int:
-        """How many keys are smaller."""
-        b = bisect_left(self._last, key)
-        return sum(len(keys) for keys in self._keys[:b]) + bisect_left(self._keys[b], key)
+    def position(self, key: float, most: float = math.inf) -> int:
+        """How many keys are smaller; a number of at least `most` may be less than the truth."""
+        b, before = bisect_left(self._last, key), 0
+        for keys in self._keys[:b]:
+            before += len(keys)
+            if before >= most:
+                return before
+        return before + bisect_left(self._keys[b], key)
 
 
 _NONE = np.empty(0, np.int32)

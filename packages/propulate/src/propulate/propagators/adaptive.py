@@ -302,7 +302,7 @@ class AdaptivePropagator(Propagator):
         """1 for the best of the pool, falling to 0 for its last and for outsiders."""
         if self.ranking is None:
             return float(loss < self._best)
-        position: int = self.ranking.position(loss)
+        position: int = self.ranking.position(loss, self.pop_size + 1)
         return max(0.0, 1 - position / (self.pop_size + 1))
 
     ranking: Ranking | None = None  # the population's, set by the engine
