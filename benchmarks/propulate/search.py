@@ -10,6 +10,7 @@ The loss is the share of wrong answers on validation data; cost is counted in ep
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import statistics
@@ -37,9 +38,16 @@ LIMITS = {
 Trial = tuple[Any, dict[str, Any]]
 
 
+@functools.cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Images, shape (n, 64), scaled to [0, 1], and labels."""
+    images, labels = load_digits(return_X_y=True)
+    return images / 16, labels
+
+
 def training(params: dict[str, Any], seed: int) -> Iterator[float]:
     """The validation error after each epoch."""
-    images, labels = load_digits(return_X_y=True)
+    images, labels = digits()
     order = np.random.default_rng(seed).permutation(len(labels))
     train, test = order[:700], order[700:1400]
     model = MLPClassifier(
@@ -54,8 +62,8 @@ def training(params: dict[str, Any], seed: int) -> Iterator[float]:
     )
     for _ in range(EPOCHS):
         with np.errstate(all="ignore"):
-            model.partial_fit(images[train] / 16, labels[train], classes=range(10))
-            yield 1 - float(model.score(images[test] / 16, labels[test]))
+            model.partial_fit(images[train], labels[train], classes=range(10))
+            yield 1 - float(model.score(images[test], labels[test]))
 
 
 class Propulate:
