@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from propulate import Status
 from propulate.engine.worker import Migration
 from propulate.testing import VirtualCluster
 
@@ -22,6 +23,19 @@ def test_all_workers_of_an_island_end_with_the_same_population(seed: int) -> Non
     assert len(first) == 300
     assert all(worker.population.equals(first) for worker in cluster.workers)
     assert first.best.loss < 0.1
+
+
+def test_failures_and_stragglers_are_known_to_all_workers() -> None:
+    def fragile(params) -> float:
+        return 1 / 0 if params["n"] % 5 == 0 else loss(params)
+
+    cluster = VirtualCluster(
+        fragile, LIMITS, [5], lambda worker, rng: rng.pareto(1.2), lambda rng: rng.pareto(1.2), 4
+    )
+    cluster.run(250)
+    first = cluster.workers[0].population
+    assert 5 < first.counts[Status.FAILED] < 150 and first.best["n"] % 5
+    assert all(worker.population.equals(first) for worker in cluster.workers)
 
 
 @pytest.mark.parametrize("seed", range(4))
