@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +202,15 @@ def test_a_run_goes_on_with_fewer_and_more_ranks(comm, tmp_path) -> None:
             known = found
         known = comm.handle.bcast(known)
         part.Free()
+
+
+@pytest.mark.parallel([2, 4])
+def test_slow_and_fast_workers_spend_the_shared_budget_exactly(comm) -> None:
+    def uneven(params) -> float:
+        time.sleep(0.06 if comm.rank == 0 else 0.003)
+        return loss(params)
+
+    run = Propulator(uneven, limits=LIMITS, max_evaluations=60, checkpoint_path=None)
+    result = run.propulate()
+    assert len(result) == 60 == len({ind.uid for ind in result})
+    assert comm.handle.allreduce(run.worker.counters.started) == 60
