@@ -316,6 +316,7 @@ class Islands:
                 self._header(),
                 settings.durability,
                 required=settings.checkpoint_required,
+                intact=history.intact.get((self.island, self.index)),
             )
         write = journal.write if journal is not None else (lambda kind, data: None)
         worker = Worker(

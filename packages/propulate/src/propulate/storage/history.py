@@ -41,6 +41,8 @@ class History:
     states : dict of (island, worker) to dict
         The last state of each worker, if nothing was started after it.
     n_finished : int
+    intact : dict of (island, worker) to int
+        Bytes of each journal that are intact.
     """
 
     header: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class History:
     next_seq: dict[tuple[int, int], int] = field(default_factory=dict)
     states: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
     n_finished: int = 0
+    intact: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
 def read_history(folder: Path) -> History:
@@ -58,12 +61,14 @@ def read_history(folder: Path) -> History:
     finished: set[Uid] = set()
     for path in sorted((folder / "journal").glob("*.pj")):
         match = _NAME.fullmatch(path.name)
-        header, frames, _ = read_journal(path)
+        header, frames, intact = read_journal(path)
         if match is None or not header:
             continue
+        place = int(match[1]), int(match[2])
+        history.intact[place] = intact
         history.header = history.header or header
         codec = codec_of(header)
-        _read_worker(history, codec, (int(match[1]), int(match[2])), frames, finished)
+        _read_worker(history, codec, place, frames, finished)
     for uid in finished:
         history.unfinished.pop(uid, None)
     history.n_finished = len(finished)

@@ -71,6 +71,8 @@ class Journal:
         "flush" survives the end of the process, "fsync" that of the machine.
     required : bool
         Raise if the file can't be written.
+    intact : int, optional
+        Bytes of the file that are intact, if it was read already.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Journal:
         durability: str = "flush",
         *,
         required: bool = False,
+        intact: int | None = None,
     ) -> None:
         if durability not in {"flush", "fsync", "none"}:
             raise ValueError(f"durability must be flush, fsync or none, got {durability!r}")
@@ -87,7 +90,8 @@ class Journal:
         self._waiting = bytearray()
         self._failed_at = -60.0
         path.parent.mkdir(parents=True, exist_ok=True)
-        intact = read_journal(path)[2] if path.exists() else 0
+        if intact is None:
+            intact = read_journal(path)[2] if path.exists() else 0
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY)
         os.ftruncate(self._file, intact)
         os.lseek(self._file, intact, os.SEEK_SET)
