@@ -19,7 +19,6 @@ __all__ = ["CASES", "PAPER"]
 
 ROWS = Data((M // 2, 18), "normal")
 FEWER = Data((M // 10, 18), "normal")
-CLASSES = Data((M // 10,), "integers", high=4)
 NUMBERS = Data((M // 2,), "normal")
 FEW = Data((2000, 18), "normal")
 _ALONE: dict[str, Callable[..., Any] | None] = {"torch": None, "dask": None, "original": None}
@@ -97,6 +96,22 @@ def _laplacian(*args: Any) -> Any:
 def _their_laplacian(*args: Any) -> Any:
     similarity = import_module("sklearn.metrics.pairwise").rbf_kernel(args[1], gamma=1 / 18)
     return import_module("scipy.sparse.csgraph").laplacian(similarity, normed=True)
+
+
+def _classes(x: Any, noise: Any) -> Any:
+    """The largest of four features, nearly."""
+    return (x[:, :4] + 2 * noise).argmax(1)
+
+
+def _logistic(*args: Any) -> Any:
+    xp, x, noise = args
+    return xp.regression.LogisticRegression(tol=1e-5).fit(x, _classes(x, noise))
+
+
+def _their_logistic(*args: Any) -> Any:
+    _, x, noise = args
+    found = sklearn_estimator("linear_model", "LogisticRegression", tol=1e-5)
+    return found.fit(x, _classes(x, noise))
 
 
 def _nearest_two(*args: Any) -> Any:
@@ -177,13 +192,11 @@ CASES = (
         {"alpha": 0.01, "max_iter": 100},
         {"alpha": 0.01, "max_iter": 100, "precompute": True},
     ),
-    _fitted(
+    Case(
         "logistic_100kx18",
-        "regression.LogisticRegression",
-        "linear_model.LogisticRegression",
-        (FEWER, CLASSES),
-        {"tol": 1e-6},
-        {"tol": 1e-6},
+        (FEWER, Data((M // 10, 4), "normal")),
+        _logistic,
+        {**_ALONE, "numpy": _their_logistic},
     ),
     _fitted("pca_500kx18", "decomposition.PCA", "decomposition.PCA", (ROWS,), {"n_components": 8}),
     _fitted(

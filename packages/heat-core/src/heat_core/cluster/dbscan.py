@@ -17,6 +17,7 @@ from heat_core.spatial.ring import travelling
 __all__ = ["DBSCAN"]
 
 _BLOCK_ELEMENTS = 1 << 18
+_BLOCK_ROWS = 64
 
 
 class DBSCAN(ClusteringMixin, BaseEstimator):
@@ -78,13 +79,29 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
         """Local number of the one, and global number of the other of all pairs. Collective."""
         local, found = samples.local, []
         exact = "donot_use_mm_for_euclid_dist"
+        if not len(local):
+            for _ in travelling(samples):
+                pass
+            return (torch.zeros(0, dtype=torch.int64),) * 2
+        # Along one coordinate neighbours are no farther than eps, but for rounding: in the order
+        # of the one that spreads most, a block of rows has its neighbours within a range.
+        axis = int((local.amax(0) - local.amin(0)).argmax())
+        own = local[:, axis].argsort()
+        rows, reach = local[own], self.eps * (1 + 1e-5)
         for start, slab in travelling(samples):
-            height = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
-            for top in range(0, len(local), height):
-                near = torch.cdist(local[top : top + height], slab, 2.0, exact) <= self.eps
-                found.append(near.nonzero() + torch.tensor([top, start]))
-        pairs = torch.cat(found) if found else torch.zeros((0, 2), dtype=torch.int64)
-        return pairs[:, 0], pairs[:, 1]
+            there = slab[:, axis].argsort()
+            columns = slab[there]
+            keys = columns[:, axis].double().contiguous()
+            height = max(1, min(_BLOCK_ROWS, _BLOCK_ELEMENTS // max(1, len(slab))))
+            for top in range(0, len(rows), height):
+                block = rows[top : top + height]
+                ends = block[[0, -1], axis].double() + torch.tensor([-reach, reach])
+                first, last = torch.searchsorted(keys, ends).tolist()
+                near = torch.cdist(block, columns[first:last], 2.0, exact) <= self.eps
+                one, other = near.nonzero(as_tuple=True)
+                found.append(torch.stack((own[one + top], there[other + first] + start)))
+        pairs = torch.cat(found, 1)
+        return pairs[0], pairs[1]
 
     @staticmethod
     def _border(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
+import numpy as np
 import torch
 
 __all__ = ["complex_transform", "real_signal", "real_spectrum"]
+
+# The norm with which the forward transform scales as the inverse one does with this norm.
+_REVERSED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
 
 
 def complex_transform(
@@ -16,10 +21,34 @@ def complex_transform(
     if local.numel() == 0:
         # The library behind torch refuses them.
         return local.to(local.dtype.to_complex())
+    if not local.is_complex() and len(axes) > 1 and local.device.type == "cpu":
+        # Along one axis torch is as fast with complex numbers.
+        spectrum = _whole_spectrum(local, axes, _REVERSED[norm] if inverse else norm)
+        return spectrum.conj().resolve_conj() if inverse else spectrum
     transformed: torch.Tensor = (torch.fft.ifftn if inverse else torch.fft.fftn)(
         local, dim=tuple(axes), norm=norm
     )
     return transformed
+
+
+def _whole_spectrum(local: torch.Tensor, axes: Sequence[int], norm: str) -> torch.Tensor:
+    """The spectrum of real numbers, of which one half is the mirror image of the other."""
+    *others, last = axes
+    half = real_spectrum(local, axes, norm)
+    result = half.new_empty(local.shape)
+    result.narrow(last, 0, half.shape[last]).copy_(half)
+    # NumPy walks backwards without a copy. -k is n - k, but 0 is 0.
+    source, target = half.numpy(), result.numpy()
+    zero, rest = (slice(0, 1), slice(0, 1)), (slice(1, None), slice(None, 0, -1))
+    for chosen in product((zero, rest), repeat=len(others)):
+        into, out_of = ([slice(None)] * local.ndim for _ in range(2))
+        for axis, (to, of) in zip(others, chosen, strict=True):
+            into[axis], out_of[axis] = to, of
+        number = local.shape[last] - half.shape[last]
+        into[last] = slice(half.shape[last], None)
+        out_of[last] = slice(number, 0, -1)
+        np.conjugate(source[tuple(out_of)], out=target[tuple(into)])
+    return result
 
 
 def real_spectrum(local: torch.Tensor, axes: Sequence[int], norm: str) -> torch.Tensor:
