@@ -174,18 +174,23 @@ def _loss(
         part = slice(start, start + _BLOCK_ROWS)
         # In double precision: the line search would stall in the noise of single precision.
         block, own, weight = rows[part].double(), codes[part], mass[part].double()
-        scores = torch.addmm(constants, block, coefficients.T)
+        # A row for each class: along the few classes torch is slow.
+        scores = torch.addmm(constants.unsqueeze(1), coefficients, block.T)
         if len(theta) == 1:
-            scores = scores[:, 0]
+            scores = scores[0]
             losses = torch.nn.functional.softplus(torch.where(own > 0, -scores, scores))
-            slope = ((scores.sigmoid() - own) * weight).unsqueeze(1)
+            slope = ((scores.sigmoid() - own) * weight).unsqueeze(0)
         else:
-            logarithms = scores.log_softmax(1)
-            losses = -logarithms.gather(1, own.unsqueeze(1))[:, 0]
-            slope = logarithms.exp()
-            slope[torch.arange(len(own)), own] -= 1
-            slope *= weight.unsqueeze(1)
+            right = own.unsqueeze(0)
+            top = scores.amax(0)
+            losses = top - scores.gather(0, right)[0]
+            slope = scores.sub_(top).exp_()
+            total = slope.sum(0)
+            losses += total.log()
+            slope /= total
+            slope.scatter_add_(0, right, slope.new_full(right.shape, -1.0))
+            slope *= weight
         loss += (losses * weight).sum()
-        gradient[:, :-1] += slope.T @ block
-        gradient[:, -1] += slope.sum(0)
+        gradient[:, :-1] += slope @ block
+        gradient[:, -1] += slope.sum(1)
     return loss, gradient
