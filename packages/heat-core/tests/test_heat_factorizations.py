@@ -339,7 +339,9 @@ def test_tall_matrices_send_little_and_big_ones_are_not_gathered() -> None:
     assert counted.messages("allgatherv") == tall.comm.size - 1
     assert counted.bytes() <= (tall.comm.size - 1) * 8 * 8 * 8
     square = ht.random.rand(64, 64, split=1, dtype=ht.float64)
+    definite = square + square.T + 64 * ht.eye(64, split=1, dtype=ht.float64)
     with ht.config(replicate_bytes=0), traffic(square.comm) as counted:
+        ht.linalg.cholesky(definite)
         ht.linalg.lu(square)
         ht.linalg.qr(square)
         ht.linalg.svdvals(square)

@@ -33,7 +33,8 @@ class KMeans(CentreClusterer):
         variance of the features; ``tol_mode="absolute"``: to less than this number.
     random_state : int, Generator or None
     n_init : int
-        Fits from so many starts, of which the best is kept.
+        Fits from so many starts, of which the best is kept; of those whose costs differ by less
+        than a millionth, which rounding may change, the first one.
     tol_mode : {"relative", "absolute"}
 
     Attributes

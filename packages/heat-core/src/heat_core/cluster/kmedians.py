@@ -131,7 +131,8 @@ class KMedians(_MedianClusterer):
         variance of the features.
     random_state : int, Generator or None
     n_init : int
-        Fits from so many starts, of which the best is kept.
+        Fits from so many starts, of which the best is kept; of those whose costs differ by less
+        than a millionth, which rounding may change, the first one.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ class Gram:
 def gram_of(
     X: DNDarray, y: DNDarray, sample_weight: DNDarray | None = None, *, centred: bool = True
 ) -> tuple[Gram, Samples]:
-    """The products of samples and targets. Collective: one allreduce of d (d + m + 1) numbers.
+    """The products of samples and targets. Collective: one allreduce of 1 + (d + 1)(d + m) numbers.
 
     Parameters
     ----------

@@ -21,8 +21,9 @@ __all__ = ["Lasso", "coordinate_descent"]
 class Lasso(RegressionMixin, BaseEstimator):
     """Minimises ``|y - X theta|**2 / (2 n) + lam |theta[1:]|_1`` by coordinate descent.
 
-    The samples are read once, to form the d x d products, with one message; the descent itself
-    needs neither samples nor messages (Friedman, Hastie, Tibshirani 2010, "covariance updates").
+    The samples are read once, to form the d x d products, with one message, the allreduce of
+    1 + (d + 1)**2 numbers; the descent itself needs neither samples nor messages (Friedman,
+    Hastie, Tibshirani 2010, "covariance updates").
 
     Parameters
     ----------
