@@ -15,7 +15,13 @@ from heat_core.dispatch.operands import common_comm, local_operand
 from heat_core.dtypes import float_type
 from heat_core.layout import Layout, replicated_layout
 
-__all__ = ["Samples", "check_features", "check_numbers", "class_codes"]
+__all__ = [
+    "Samples",
+    "check_features",
+    "check_numbers",
+    "class_codes",
+    "products_with_themselves",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,15 @@ class Samples:
         if self.is_distributed:
             self.comm.allreduce(picked, "sum", out=picked)
         return picked
+
+
+def products_with_themselves(rows: torch.Tensor) -> torch.Tensor:
+    """``rows.T @ rows``, (d, d), for real rows (n, d). Local."""
+    if rows.device.type != "cpu":
+        return rows.T @ rows
+    # NumPy sees that it is symmetric, and computes one half; torch does not.
+    array = rows.numpy()
+    return torch.from_numpy(array.T @ array)
 
 
 def class_codes(samples: Samples, y: DNDarray) -> tuple[torch.Tensor, torch.Tensor]:

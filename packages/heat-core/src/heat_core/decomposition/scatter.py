@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from heat_core.ops.moments import moments
-from heat_core.samples import Samples
+from heat_core.samples import Samples, products_with_themselves
 
 __all__ = ["mean_and_energy", "scatter_of"]
 
-_BLOCK_ROWS = 1 << 12
+_BLOCK_ROWS = 1 << 11
 
 
 def scatter_of(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
@@ -38,7 +38,7 @@ def _products(rows: torch.Tensor, shift: torch.Tensor) -> tuple[torch.Tensor, to
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = (rows[start : start + _BLOCK_ROWS] - shift).double()
         sums += block.sum(0)
-        products.addmm_(block.T, block)
+        products += products_with_themselves(block)
     return sums, products
 
 

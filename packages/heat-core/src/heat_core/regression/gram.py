@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from heat_core.array.dndarray import DNDarray
-from heat_core.samples import Samples
+from heat_core.samples import Samples, products_with_themselves
 
 __all__ = ["Gram", "gram_of"]
 
-_BLOCK_ROWS = 1 << 13
+_BLOCK_ROWS = 1 << 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +91,17 @@ def _products(
 ) -> list[torch.Tensor]:
     """Weight, sums and products of a rank's rows, in double precision."""
     d, m = rows.shape[1], targets.shape[1]
-    double = torch.float64
-    total, x, y = (torch.zeros(n, dtype=double) for n in (1, d, m))
-    xx, xy = torch.zeros(d, d, dtype=double), torch.zeros(d, m, dtype=double)
+    # Features, targets and a one side by side: their products are all that is wanted.
+    table = torch.ones(min(_BLOCK_ROWS, len(rows)), d + m + 1, dtype=torch.float64)
+    total = torch.zeros(d + m + 1, d + m + 1, dtype=torch.float64)
     for start in range(0, len(rows), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)
-        a, b = rows[part].double() - shift, targets[part].double()
-        w = a if weights is None else a * weights[part].double().unsqueeze(1)
-        ones = torch.ones(len(a), dtype=double) if weights is None else weights[part].double()
-        total += ones.sum()
-        x += w.sum(0)
-        y += ones @ b
-        xx += w.T @ a
-        xy += w.T @ b
-    return [total[0], x, y, xx, xy]
+        block = table[: len(rows[part])]
+        block[:, :d].copy_(rows[part]).sub_(shift)
+        block[:, d:-1].copy_(targets[part])
+        if weights is None:
+            total += products_with_themselves(block)
+        else:
+            total += (block * weights[part].double().unsqueeze(1)).T @ block
+    sums = total[-1]
+    return [sums[-1], sums[:d], sums[d:-1], total[:d, :d], total[:d, d:-1]]
