@@ -94,12 +94,11 @@ class CovarianceAdaptation:
     def ask(self, rng: np.random.Generator) -> Array:
         """A point, shape (n,), which may lie outside the cube."""
         step = self.basis @ (self.scales * rng.standard_normal(self.n))
-        spread = self.sigma * np.sqrt(np.diag(self.cov))
-        low = spread < self._floor
-        if low.any():  # margin of discrete coordinates
-            step = step + np.where(low, (self._floor - spread) / self.sigma, 0) * (
-                rng.standard_normal(self.n)
-            )
+        if self._floor.any():  # margin of discrete coordinates
+            spread = self.sigma * np.sqrt(np.maximum(np.diag(self.cov), 0))
+            missing = np.maximum(self._floor - spread, 0) / self.sigma
+            if missing.any():
+                step = step + missing * rng.standard_normal(self.n)
         return self.mean + self.sigma * step
 
     def tell(self, point: Array, loss: float) -> bool:
