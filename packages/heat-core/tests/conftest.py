@@ -45,7 +45,10 @@ def _every_layout(data: Any, *, unbalanced: bool = True) -> Iterator[ht.DNDarray
         choices = _counts(array.shape[split], comm.size, split)
         for counts in choices if unbalanced else choices[:1]:
             layout = Layout(array.shape, split, counts)
-            yield wrap(torch.tensor(array[layout.slices(comm.rank)]), layout, comm)
+            part = torch.tensor(
+                array[layout.slices(comm.rank)], device=ht.get_device().torch_device
+            )
+            yield wrap(part, layout, comm)
 
 
 def _check(result: Any, expected: Any, *, rtol: float = 1e-5, atol: float = 1e-8) -> None:
@@ -54,7 +57,7 @@ def _check(result: Any, expected: Any, *, rtol: float = 1e-5, atol: float = 1e-8
     assert result.shape == expected.shape
     # Every rank looks at its own part: together they see everything, without a message.
     part = result.layout.slices(result.comm.rank)
-    actual, expected = result.larray.numpy(), expected[part]
+    actual, expected = result.larray.cpu().numpy(), expected[part]
     assert actual.shape == expected.shape
     if expected.dtype.kind in "fc":
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, equal_nan=True)

@@ -51,7 +51,8 @@ def layouts(shape: tuple[int, ...], size: int) -> Iterator[Layout]:
 def distribute(data: np.ndarray, layout: Layout) -> ht.DNDarray:
     """The array under a layout; a copy."""
     comm = ht.get_comm()
-    return wrap(torch.tensor(data[layout.slices(comm.rank)]), layout, comm)
+    device = ht.get_device().torch_device
+    return wrap(torch.tensor(data[layout.slices(comm.rank)], device=device), layout, comm)
 
 
 def leaves(result: Any) -> list[Any]:
@@ -76,7 +77,7 @@ def compare(result: Any, expected: Any, seen: list[Any]) -> None:
         assert Layout(layout.gshape, layout.split, layout.counts) == layout
         assert layout.gshape == array.shape, f"shape {layout.gshape}, not {array.shape}"
         assert got.lshape == layout.lshape(got.comm.rank)
-        actual, part = got.larray.resolve_conj().numpy(), array[layout.slices(got.comm.rank)]
+        actual, part = got.larray.resolve_conj().cpu().numpy(), array[layout.slices(got.comm.rank)]
         assert actual.dtype.kind == array.dtype.kind, f"{actual.dtype}, not {array.dtype}"
         if array.dtype.kind in "fc":
             np.testing.assert_allclose(actual, part, rtol=1e-6, atol=1e-12)

@@ -127,7 +127,7 @@ class KNeighborsClassifier(ClassificationMixin, _Neighbors):
     def _votes(self, X: DNDarray) -> tuple[DNDarray, torch.Tensor]:
         check_fitted(self)
         indices, codes = self._answered(X, self._codes)
-        votes = torch.zeros(len(codes), self.classes_.size, dtype=torch.int64)
+        votes = codes.new_zeros(len(codes), self.classes_.size, dtype=torch.int64)
         return indices, votes.scatter_add_(1, codes, torch.ones_like(codes))
 
 

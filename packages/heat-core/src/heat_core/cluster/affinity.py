@@ -63,7 +63,7 @@ class Affinity:
         d = samples.d
         both = torch.cat((samples.local, columns.to(samples.local.dtype)), 1).contiguous()
         joined = Samples(both, samples.array(both).layout, samples.comm)
-        result = torch.zeros(len(rows), columns.shape[1], dtype=torch.float64)
+        result = rows.new_zeros(len(rows), columns.shape[1], dtype=torch.float64)
         for start, slab in travelling(joined):
             height = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
             for top in range(0, len(rows), height):
@@ -79,5 +79,5 @@ def _without_own(table: torch.Tensor, shift: int) -> None:
     """Zero where row ``i`` meets column ``i + shift``."""
     low, high = max(0, -shift), min(table.shape[0], table.shape[1] - shift)
     if low < high:
-        own = torch.arange(low, high)
+        own = torch.arange(low, high, device=table.device)
         table[own, own + shift] = 0

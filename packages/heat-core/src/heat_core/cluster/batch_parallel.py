@@ -108,7 +108,7 @@ class _BatchParallel(CentreClusterer):
         table = Samples(rows, replicated_layout(tuple(rows.shape)), samples.comm)
         if self.init == "random":
             picked = rng.choice(len(rows), k, replace=False)
-            centres = rows[torch.from_numpy(picked)].clone()
+            centres = rows[torch.from_numpy(picked).to(rows.device)].clone()
         else:
             centres = greedy_plus_plus(table, k, rng, weights)
         tolerance = self.tol * float(rows.double().var(0, correction=0).mean())
@@ -119,7 +119,7 @@ class _BatchParallel(CentreClusterer):
             if shift <= tolerance or iteration == self.max_iter:
                 break
         labels, _ = self._assign(rows, centres)
-        masses = torch.zeros(k, dtype=torch.float64).index_add_(0, labels, weights.double())
+        masses = weights.new_zeros(k, dtype=torch.float64).index_add_(0, labels, weights.double())
         return centres, masses, iteration
 
     @abstractmethod

@@ -82,7 +82,7 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
         if not len(local):
             for _ in travelling(samples):
                 pass
-            return (torch.zeros(0, dtype=torch.int64),) * 2
+            return (local.new_zeros(0, dtype=torch.int64),) * 2
         # Along one coordinate neighbours are no farther than eps, but for rounding: in the order
         # of the one that spreads most, a block of rows has its neighbours within a range.
         axis = int((local.amax(0) - local.amin(0)).argmax())
@@ -95,7 +95,8 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
             height = max(1, min(_BLOCK_ROWS, _BLOCK_ELEMENTS // max(1, len(slab))))
             for top in range(0, len(rows), height):
                 block = rows[top : top + height]
-                ends = block[[0, -1], axis].double() + torch.tensor([-reach, reach])
+                ends = block[[0, -1], axis].double()
+                ends += ends.new_tensor([-reach, reach])
                 first, last = torch.searchsorted(keys, ends).tolist()
                 near = torch.cdist(block, columns[first:last], 2.0, exact) <= self.eps
                 one, other = near.nonzero(as_tuple=True)
@@ -112,7 +113,7 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
         n_clusters: int,
     ) -> torch.Tensor:
         """The least cluster among the core neighbours of samples that are none, -1 without one."""
-        least = torch.full((len(border),), n_clusters, dtype=torch.int64)
+        least = clusters.new_full((len(border),), n_clusters)
         least.scatter_reduce_(0, rows[is_core], clusters[is_core], "amin")
         least[least == n_clusters] = -1
         return least[border]
@@ -122,7 +123,7 @@ def _components(
     samples: Samples, core: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor
 ) -> torch.Tensor:
     """The least number of a core sample that can be reached from each one, (n,). Collective."""
-    heads = torch.arange(len(core))
+    heads = torch.arange(len(core), device=core.device)
     while True:
         previous = heads
         # A head takes the least head that a neighbour of its cluster has, then ways are halved.

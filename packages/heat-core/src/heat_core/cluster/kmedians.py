@@ -222,8 +222,8 @@ def _closest(samples: Samples, labels: torch.Tensor, medians: torch.Tensor) -> t
     """The sample of each cluster that is closest to its median, of equal ones the first."""
     k, comm = len(medians), samples.comm
     far = (samples.local - medians[labels]).abs().double().sum(1)
-    best = torch.full((k, 1), torch.inf, dtype=torch.float64)
     rows = medians.double()
+    best = rows.new_full((k, 1), torch.inf)
     for number in range(k):
         mine = (labels == number).nonzero()[:, 0]
         if len(mine):
@@ -233,5 +233,7 @@ def _closest(samples: Samples, labels: torch.Tensor, medians: torch.Tensor) -> t
         return rows.to(medians.dtype)
     offers = comm.allgather(torch.cat((best, rows), 1))  # (ranks, k, 1 + d)
     winners = offers[:, :, 0].argmin(0)
-    closest: torch.Tensor = offers[winners, torch.arange(k), 1:].to(medians.dtype)
+    closest: torch.Tensor = offers[winners, torch.arange(k, device=winners.device), 1:].to(
+        medians.dtype
+    )
     return closest

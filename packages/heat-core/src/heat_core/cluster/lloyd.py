@@ -58,7 +58,10 @@ def accumulate(
     weights : (n,) or None
     """
     k, d = centres.shape
-    sums, total = torch.zeros(k, d, dtype=torch.float64), torch.zeros(k, dtype=torch.float64)
+    sums, total = (
+        samples.new_zeros(k, d, dtype=torch.float64),
+        samples.new_zeros(k, dtype=torch.float64),
+    )
     norms = (centres * centres).sum(1, keepdim=True)
     for start in range(0, len(samples), _BLOCK_ROWS):
         block = samples[start : start + _BLOCK_ROWS]
@@ -73,10 +76,10 @@ def accumulate(
 
 def assign(samples: torch.Tensor, centres: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The nearest centre of each sample, (n,) int64, and the squared distance to it, (n,)."""
-    labels = torch.empty(len(samples), dtype=torch.int64)
+    labels = samples.new_empty(len(samples), dtype=torch.int64)
     distances = samples.new_empty(len(samples))
     norms = (centres * centres).sum(1, keepdim=True)
-    numbered = torch.arange(len(centres), dtype=centres.dtype)
+    numbered = torch.arange(len(centres), dtype=centres.dtype, device=centres.device)
     for start in range(0, len(samples), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)
         block = samples[part]

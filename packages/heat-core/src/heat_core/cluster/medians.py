@@ -11,7 +11,7 @@ _BLOCK_ROWS = 1 << 13
 
 def assign_by_sums(rows: torch.Tensor, centres: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The nearest centre of each row in the 1-norm, (n,) int64, and the distance to it, (n,)."""
-    labels = torch.empty(len(rows), dtype=torch.int64)
+    labels = rows.new_empty(len(rows), dtype=torch.int64)
     distances = rows.new_empty(len(rows))
     for start in range(0, len(rows), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)

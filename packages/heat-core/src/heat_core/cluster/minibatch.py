@@ -96,7 +96,7 @@ class MiniBatchKMeans(CentreClusterer):
         if not hasattr(self, "cluster_centers_"):
             self._check(samples)
             centres = self._start(samples, default_rng(self.random_state), None)
-            self._seen = torch.zeros(self.n_clusters, dtype=torch.float64)
+            self._seen = samples.local.new_zeros(self.n_clusters, dtype=torch.float64)
             self.n_steps_ = 0
         else:
             check_features(samples, self.cluster_centers_.shape[1])
@@ -112,7 +112,7 @@ class MiniBatchKMeans(CentreClusterer):
         """Steps until the cost does not become less: the centres, and how many there were."""
         size = min(self.batch_size, samples.n)
         draws: Any = rng.bits()
-        self._seen = torch.zeros(self.n_clusters, dtype=torch.float64)
+        self._seen = samples.local.new_zeros(self.n_clusters, dtype=torch.float64)
         # The weight of a batch in the smoothed cost, as scikit-learn has it.
         share = min(1.0, 2.0 * size / (samples.n + 1))
         smoothed, least, idle = math.nan, math.inf, 0
@@ -120,7 +120,9 @@ class MiniBatchKMeans(CentreClusterer):
         for step in range(n_steps):
             rows = torch.from_numpy(draws.integers(0, samples.n, size)) - samples.offset
             own = rows[(rows >= 0) & (rows < len(samples.local))]
-            centres, cost = _step(samples, samples.local[own], centres, self._seen)
+            centres, cost = _step(
+                samples, samples.local[own.to(samples.local.device)], centres, self._seen
+            )
             cost /= size
             smoothed = cost if step == 0 else smoothed + share * (cost - smoothed)
             least, idle = (smoothed, 0) if smoothed < least else (least, idle + 1)
@@ -134,7 +136,7 @@ def _step(
 ) -> tuple[torch.Tensor, float]:
     """The centres moved by this rank's part of a batch, and the cost; adds to ``seen``, (k,)."""
     labels, distances = assign(batch, centres)
-    sums = torch.zeros(centres.shape, dtype=torch.float64).index_add_(0, labels, batch.double())
+    sums = torch.zeros_like(centres, dtype=torch.float64).index_add_(0, labels, batch.double())
     numbers = torch.bincount(labels, minlength=len(centres))
     sums, numbers, cost = samples.sum(sums, numbers, distances.double().sum())
     if not sums.isfinite().all():

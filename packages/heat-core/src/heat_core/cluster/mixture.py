@@ -129,10 +129,10 @@ class GaussianMixture(ClusteringMixin, BaseEstimator):
         """Weighted sums over all samples. One allreduce."""
         k, d = self.n_components, samples.d
         full = self.covariance_type == "full"
-        weight = torch.zeros(k, dtype=torch.float64)
-        first = torch.zeros(k, d, dtype=torch.float64)
-        second = torch.zeros((k, d, d) if full else (k, d), dtype=torch.float64)
-        likelihood = torch.zeros((), dtype=torch.float64)
+        weight = shift.new_zeros(k, dtype=torch.float64)
+        first = weight.new_zeros(k, d)
+        second = weight.new_zeros((k, d, d) if full else (k, d))
+        likelihood = weight.new_zeros(())
         factors = None if state is None else _factors(*state)
         for start in range(0, len(samples.local), _BLOCK_ROWS):
             part = slice(start, start + _BLOCK_ROWS)
@@ -212,7 +212,7 @@ def _factors(
     lower, failed = torch.linalg.cholesky_ex(covariances)
     if bool((failed > 0).any()):
         raise ValueError("a covariance is not positive: use fewer components or more reg_covar")
-    identity = torch.eye(d, dtype=torch.float64).expand_as(lower)
+    identity = torch.eye(d, dtype=torch.float64, device=lower.device).expand_as(lower)
     inverse = torch.linalg.solve_triangular(lower, identity, upper=False)
     volumes = lower.diagonal(dim1=1, dim2=2).log().sum(1)
     return means, inverse, constant - volumes

@@ -38,7 +38,7 @@ def _picked(samples: Samples, masses: torch.Tensor, uniform: list[float]) -> tor
     totals = samples.comm.allgather(own)[:, 0] if samples.is_distributed else own
     ends = totals.cumsum(0)
     rank = samples.comm.rank if samples.is_distributed else 0
-    wanted = torch.tensor(uniform, dtype=torch.float64) * ends[-1]
+    wanted = ends.new_tensor(uniform) * ends[-1]
     # The first rank whose samples reach a wanted mass holds the sample.
     owners = torch.searchsorted(ends, wanted, right=True).clamp_(max=_last_with_mass(totals))
     picked = samples.local.new_zeros(len(uniform), samples.d)
@@ -126,7 +126,7 @@ def _reclustered(
 ) -> torch.Tensor:
     """Centres of weighted candidates, which every rank has."""
     if len(candidates) < k:  # fewer different samples than centres
-        repeats = torch.arange(k) % len(candidates)
+        repeats = torch.arange(k, device=candidates.device) % len(candidates)
         return candidates[repeats]
     table = Samples(candidates, replicated_layout(tuple(candidates.shape)), samples.comm)
     centres = greedy_plus_plus(table, k, rng, sizes)

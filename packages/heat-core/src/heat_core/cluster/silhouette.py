@@ -70,7 +70,7 @@ def silhouette_samples(X: DNDarray, labels: DNDarray, *, metric: str = "euclidea
 def _sums(samples: Samples, member: torch.Tensor, p: float) -> torch.Tensor:
     """Sums of the distances of each row of this rank to the samples of each cluster, (rows, k)."""
     local = samples.local
-    sums = torch.zeros(len(local), member.shape[1], dtype=torch.float64)
+    sums = local.new_zeros(len(local), member.shape[1], dtype=torch.float64)
     exact = "donot_use_mm_for_euclid_dist"
     for start, slab in travelling(samples):
         columns = member[start : start + len(slab)].to(local.dtype)

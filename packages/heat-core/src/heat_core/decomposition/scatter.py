@@ -33,8 +33,8 @@ def scatter_of(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
 def _products(rows: torch.Tensor, shift: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Sums and products of a rank's rows less ``shift``, in double precision."""
     d = rows.shape[1]
-    sums = torch.zeros(d, dtype=torch.float64)
-    products = torch.zeros(d, d, dtype=torch.float64)
+    sums = torch.zeros(d, dtype=torch.float64, device=rows.device)
+    products = torch.zeros(d, d, dtype=torch.float64, device=rows.device)
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = (rows[start : start + _BLOCK_ROWS] - shift).double()
         sums += block.sum(0)

@@ -104,8 +104,8 @@ def _global_positions(
             value = local.gather(dim, at.unsqueeze(dim)).squeeze(dim)
             position = at + x.layout.offset(x.comm.rank)
     else:
-        value = torch.full(shape, _identity(local.dtype, op), dtype=local.dtype)
-        position = torch.full(shape, _NOWHERE, dtype=torch.int64)
+        value = local.new_full(shape, _identity(local.dtype, op))
+        position = torch.full(shape, _NOWHERE, dtype=torch.int64, device=local.device)
     extreme = x.comm.allreduce(value, op)
     attains = (value == extreme) | ((value != value) & (extreme != extreme))
     candidate = torch.where(attains, position, _NOWHERE)

@@ -18,6 +18,7 @@ __all__ = [
     "Packing",
     "argsort",
     "from_native",
+    "integers",
     "is_nan",
     "merge_runs",
     "native",
@@ -38,6 +39,11 @@ def native(tensor: torch.Tensor) -> Array:
 def from_native(array: Array, like: torch.Tensor) -> torch.Tensor:
     """Back to a tensor of the type and device of ``like``."""
     return torch.from_numpy(np.ascontiguousarray(array)).to(like.device, like.dtype)
+
+
+def integers(array: Array, device: torch.device) -> torch.Tensor:
+    """Positions or counts as a tensor of int64 on a device."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)).to(device)
 
 
 def is_nan(values: Array) -> Array:

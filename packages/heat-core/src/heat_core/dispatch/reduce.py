@@ -146,9 +146,9 @@ def _widened(local: torch.Tensor, accumulator: torch.dtype) -> torch.Tensor:
 
 
 def _masked(reducer: Reducer, x: DNDarray, local: torch.Tensor, where: Any) -> torch.Tensor:
-    mask = coerce(where, x.comm)
+    mask = coerce(where, x.comm, local.device)
     if not isinstance(mask, DNDarray):
-        mask = coerce(torch.tensor(bool(mask)), x.comm)
+        mask = coerce(torch.tensor(bool(mask)), x.comm, local.device)
         assert isinstance(mask, DNDarray)
     if broadcast_shapes(mask.shape, x.shape) != x.shape:
         raise ValueError(f"where of shape {mask.shape} does not broadcast to {x.shape}")

@@ -79,7 +79,7 @@ class Laplacian(BaseEstimator):
             table = to_layout(table, table.layout.with_split(0, table.comm.size))
         edges = self._edges(table)
         local = edges.larray
-        rows = torch.arange(len(local))
+        rows = torch.arange(len(local), device=local.device)
         diagonal = rows + edges.layout.offset(edges.comm.rank)
         local[rows, diagonal] = 0
         own = local.double().sum(1)
@@ -106,7 +106,7 @@ class Laplacian(BaseEstimator):
             absent = ~below if self.threshold_key == "upper" else local <= self.threshold_value
             local[absent] = 0
         elif self.mode == "kNN":
-            rows = torch.arange(len(local))
+            rows = torch.arange(len(local), device=local.device)
             local[rows, rows + table.layout.offset(table.comm.rank)] = -torch.inf
             k = min(self.neighbours, table.shape[1] - 1)
             nearest = local.topk(k, dim=1)

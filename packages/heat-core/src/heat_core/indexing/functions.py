@@ -136,10 +136,11 @@ def where(cond: Any, x: Any = None, y: Any = None) -> Any:
     operands: list[Operand] = [coerce(operand, comm) for operand in (x, y)]
     dtype = result_type(*operands).torch
     condition = mask.truth(as_array(cond, x, y))
+    device = condition.larray.device
     choices = [
         operand
         if isinstance(operand, DNDarray)
-        else wrap(torch.tensor(operand, dtype=dtype), replicated_layout(()), comm)
+        else wrap(torch.tensor(operand, dtype=dtype, device=device), replicated_layout(()), comm)
         for operand in operands
     ]
     arrays = [condition, *choices]
@@ -240,7 +241,9 @@ def _along_axis_key(x: DNDarray, indices: DNDarray, axis: int) -> tuple[Any, ...
     return tuple(
         indices
         if other == axis
-        else torch.arange(n).reshape(*shape[:other], n, *shape[other + 1 :])
+        else torch.arange(n, device=indices.larray.device).reshape(
+            *shape[:other], n, *shape[other + 1 :]
+        )
         for other, n in enumerate(x.shape)
     )
 
@@ -309,18 +312,19 @@ def fill_diagonal(a: DNDarray, val: Any, wrap: bool = False) -> None:
     """
     if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) > 1):
         raise ValueError(f"the diagonal of an array of shape {a.shape} is not defined")
+    device = a.larray.device
     if a.ndim == 2:
         n_columns = a.shape[1]
         end = a.size if wrap else min(a.size, n_columns * n_columns)
-        places = coordinates(torch.arange(0, end, n_columns + 1), a.shape)
+        places = coordinates(torch.arange(0, end, n_columns + 1, device=device), a.shape)
     else:
-        places = [torch.arange(a.shape[0])] * a.ndim
+        places = [torch.arange(a.shape[0], device=device)] * a.ndim
     content = replicated(as_array(val, a, val)).reshape(-1)
     if content.numel() == 0:
         raise ValueError("no values for the diagonal")
     if content.is_complex() and not a.larray.is_complex():
         raise TypeError(f"complex values do not fit an array of {a.dtype.name}")
-    numbers = torch.arange(places[0].numel())
+    numbers = torch.arange(places[0].numel(), device=device)
     if a.split is not None:
         start = a.layout.offset(a.comm.rank)
         here = places[a.split] - start

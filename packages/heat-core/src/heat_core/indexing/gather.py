@@ -116,7 +116,7 @@ def _gather_known(x: DNDarray, positions: Positions, work: Layout) -> torch.Tens
     inner = prod(work.gshape[1:])
     mine = (owner == rank).nonzero()[:, 0]
     # Work is divided along the first axis, so that positions in order are grouped by receiver.
-    ends = torch.tensor(work.counts).cumsum(0) * inner
+    ends = torch.tensor(work.counts, device=mine.device).cumsum(0) * inner
     upto = torch.searchsorted(mine, ends).tolist()
     send_counts = [b - a for a, b in zip([0, *upto], upto, strict=False)]
     start = work.offset(rank) * inner

@@ -84,7 +84,8 @@ def collect(rows: torch.Tensor, mask: DNDarray) -> DNDarray:
     target = canonical_layout((total, *rest), 0, comm.size)
     # Positions ascend, so that they are grouped by their new owners.
     ends = torch.tensor(
-        [start + n for start, n in zip(target.displs, target.counts or (), strict=True)]
+        [start + n for start, n in zip(target.displs, target.counts or (), strict=True)],
+        device=positions.device,
     )
     upto = torch.searchsorted(positions, ends).tolist()
     send_counts = [b - a for a, b in zip([0, *upto], upto, strict=False)]

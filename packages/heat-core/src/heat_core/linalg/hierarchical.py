@@ -155,7 +155,9 @@ def _merged(
         squares = comm.allreduce(squares)
     total = float(squares)
     if total == 0:
-        identity = torch.eye(columns.shape[0], min(1, *columns.shape), dtype=local.dtype)
+        identity = torch.eye(
+            columns.shape[0], min(1, *columns.shape), dtype=local.dtype, device=local.device
+        )
         return _shared(identity, comm), 0.0
     # The errors of a level are orthogonal, those of different levels add up.
     energy = 0.0 if rtol is None else total * (rtol / (len(levels) + 1)) ** 2

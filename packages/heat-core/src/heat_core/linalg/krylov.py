@@ -171,7 +171,7 @@ def _cycle(
         if residual <= limit or length <= 1e-14 * norm:
             break
         basis[step + 1] = w / length
-    combined = basis[: len(solution)].T @ solution.to(r.dtype)
+    combined = basis[: len(solution)].T @ solution.to(r)
     return system.preconditioned(combined)
 
 

@@ -67,7 +67,7 @@ def lu(x: Any) -> LUResult:
     columns = permutation.layout.slices(permutation.comm.rank)[1]
     # Column i has its one in row rows[i].
     local = permutation.larray
-    local[factors.rows[columns], torch.arange(local.shape[1])] = 1
+    local[factors.rows[columns], torch.arange(local.shape[1], device=local.device)] = 1
     lower = tril(packed[:, :k], -1) + eye(m, k, dtype=matrices.dtype, split=1, comm=matrices.comm)
     parts = (permutation, lower, triu(packed[:k]))
     return LUResult(*(to_layout(p, p.layout.with_split(split, p.comm.size)) for p in parts))
@@ -80,7 +80,7 @@ def distributed_lu(x: DNDarray) -> PackedLU:
     layout = x.layout.with_split(1, comm.size)
     a = to_layout(x, layout).larray.clone(memory_format=torch.contiguous_format)
     assert layout.counts is not None
-    rows, sign = torch.arange(m), 1
+    rows, sign = torch.arange(m, device=a.device), 1
     for panel in panels(layout.counts, min(m, n)):
         block, order, swaps = _factorised(x, panel, a)
         sign = -sign if swaps % 2 else sign
@@ -103,14 +103,16 @@ def _factorised(
         block, pivots, _ = torch.linalg.lu_factor_ex(a[panel.start :, panel.columns])
     block = received(comm, panel, block, (height, panel.width), a)
     number = min(height, panel.width)
-    pivots = received(comm, panel, pivots, (number,), torch.empty(0, dtype=torch.int32))
+    pivots = received(
+        comm, panel, pivots, (number,), torch.empty(0, dtype=torch.int32, device=a.device)
+    )
     order = list(range(height))
     swaps = 0
     for i, pivot in enumerate(pivots.tolist()):
         # LAPACK counts from 1.
         order[i], order[pivot - 1] = order[pivot - 1], order[i]
         swaps += pivot - 1 != i
-    return block, torch.tensor(order), swaps
+    return block, torch.tensor(order, device=a.device), swaps
 
 
 def _update(a: torch.Tensor, block: torch.Tensor, panel: Panel, right: slice) -> None:

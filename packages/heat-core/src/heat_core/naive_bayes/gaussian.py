@@ -112,7 +112,7 @@ class GaussianNB(ClassificationMixin, BaseEstimator):
         first: bool,
     ) -> None:
         """Add the moments of samples to those that there are (Chan, Golub, LeVeque 1979)."""
-        priors = self._checked_priors(len(classes))
+        priors = self._checked_priors(len(classes), samples.local.device)
         weights = samples.weights(sample_weight)
         shift = samples.rows([0])[0].double()
         sums = class_sums(samples.local, codes, len(classes), weights, shift)
@@ -144,11 +144,11 @@ class GaussianNB(ClassificationMixin, BaseEstimator):
         self.theta_ = samples.shared(means)
         self.var_ = samples.shared(spread / seen + self.epsilon_)
 
-    def _checked_priors(self, n_classes: int) -> torch.Tensor | None:
+    def _checked_priors(self, n_classes: int, device: torch.device) -> torch.Tensor | None:
         if self.priors is None:
             return None
         given = replicated(self.priors) if isinstance(self.priors, DNDarray) else self.priors
-        priors = torch.as_tensor(given, dtype=torch.float64)
+        priors = torch.as_tensor(given, dtype=torch.float64, device=device)
         if priors.shape != (n_classes,):
             raise ValueError(f"there is one prior for each of {n_classes} classes")
         if bool((priors < 0).any()) or abs(float(priors.sum()) - 1) > 1e-8:
@@ -215,7 +215,9 @@ class GaussianNB(ClassificationMixin, BaseEstimator):
         centre = theta.mean(0)
         moved = theta - centre
         constant = constant - 0.5 * (moved * moved / var).sum(1)
-        result = torch.empty(len(samples.local), len(theta), dtype=torch.float64)
+        result = torch.empty(
+            len(samples.local), len(theta), dtype=torch.float64, device=samples.local.device
+        )
         for start in range(0, len(result), _BLOCK_ROWS):
             part = slice(start, start + _BLOCK_ROWS)
             rows = samples.local[part].double() - centre
@@ -248,9 +250,11 @@ def class_sums(
         In double precision.
     """
     d = rows.shape[1]
-    count = torch.zeros(n_classes, dtype=torch.float64)
-    one, two = (torch.zeros(n_classes, d, dtype=torch.float64) for _ in range(2))
-    numbers = torch.arange(n_classes).unsqueeze(1)
+    count = torch.zeros(n_classes, dtype=torch.float64, device=rows.device)
+    one, two = (
+        torch.zeros(n_classes, d, dtype=torch.float64, device=rows.device) for _ in range(2)
+    )
+    numbers = torch.arange(n_classes, device=rows.device).unsqueeze(1)
     for start in range(0, len(rows), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)
         member = (codes[part] == numbers).double()

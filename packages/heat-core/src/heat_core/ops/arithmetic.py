@@ -69,7 +69,11 @@ def _integer_division(divide: Any, x1: torch.Tensor, x2: torch.Tensor | int) -> 
         return divide(x1, x2)  # type: ignore[no-any-return]
     divisor, zeros = _nonzero_divisor(x2)
     quotient: torch.Tensor = divide(x1, divisor)
-    return quotient if zeros is False else quotient.masked_fill(torch.as_tensor(zeros), 0)
+    return (
+        quotient
+        if zeros is False
+        else quotient.masked_fill(torch.as_tensor(zeros, device=quotient.device), 0)
+    )
 
 
 def _floor_divide(x1: torch.Tensor, x2: torch.Tensor | int) -> torch.Tensor:

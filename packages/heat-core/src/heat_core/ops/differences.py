@@ -138,7 +138,7 @@ def _flat_end(x: DNDarray, value: Any) -> Any:
         return None
     if isinstance(value, DNDarray):
         return flattened(value)
-    return torch.as_tensor(value).reshape(-1).to(x.larray.dtype)
+    return torch.as_tensor(value).reshape(-1).to(x.larray)
 
 
 def trapezoid(y: DNDarray, x: Any = None, dx: Any = 1.0, axis: int = -1) -> DNDarray:

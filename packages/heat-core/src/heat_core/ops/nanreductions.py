@@ -111,7 +111,9 @@ def _count(a: DNDarray, axis: Axis, keepdims: bool | None) -> DNDarray:
     for i in axes:
         number *= a.shape[i]
     layout = a.layout.reduce(axes, keepdims=bool(keepdims))
-    return wrap(torch.full(layout.lshape(a.comm.rank), number), layout, a.comm)
+    return wrap(
+        a.larray.new_full(layout.lshape(a.comm.rank), number, dtype=torch.int64), layout, a.comm
+    )
 
 
 def nanmean(

@@ -110,7 +110,8 @@ def quantile(
 
 def _levels(q: Any) -> torch.Tensor:
     # Not by way of torch's default type, which would round Python floats to float32.
-    return torch.as_tensor(replicated(q) if isinstance(q, DNDarray) else q, dtype=torch.float64)
+    levels = replicated(q).cpu() if isinstance(q, DNDarray) else q
+    return torch.as_tensor(levels, dtype=torch.float64, device="cpu")
 
 
 def _neighbours(level: float, extent: int, interpolation: str) -> tuple[int, int, float]:

@@ -10,7 +10,7 @@ import torch
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.dispatch.operands import as_tensor, coerce, common_comm
-from heat_core.dispatch.order import Array, argsort, from_native, native, order_keys
+from heat_core.dispatch.order import Array, argsort, from_native, integers, native, order_keys
 from heat_core.dispatch.reduce import store
 from heat_core.dispatch.routing import to_holders
 from heat_core.dispatch.samplesort import Partition
@@ -55,7 +55,7 @@ def searchsorted(
         places = _ask(table, values, side)
     else:
         places = _search(native(table.larray), values, side)
-    result = torch.from_numpy(places.astype(np.int64, copy=False)).reshape(queries.lshape)
+    result = integers(places, queries.larray.device).reshape(queries.lshape)
     return store(wrap(result, queries.layout, comm), out)
 
 
@@ -130,7 +130,8 @@ def digitize(x: Any, bins: Any, right: bool = False) -> DNDarray:
         raise ValueError("bins are monotonically increasing or decreasing")
     queries = _array(x, comm)
     places = len(whole) - _search(whole[::-1], native(queries.larray).reshape(-1), side)
-    return wrap(torch.from_numpy(places).reshape(queries.lshape), queries.layout, comm)
+    result = integers(places, queries.larray.device).reshape(queries.lshape)
+    return wrap(result, queries.layout, comm)
 
 
 def bucketize(

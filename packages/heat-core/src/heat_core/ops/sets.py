@@ -47,7 +47,7 @@ def isin(
     del assume_unique
     x, among = _pair(element, test_elements)
     found = _is_in(x, among) ^ invert
-    return wrap(torch.from_numpy(found.reshape(x.lshape)), x.layout, x.comm)
+    return wrap(torch.from_numpy(found.reshape(x.lshape)).to(x.larray.device), x.layout, x.comm)
 
 
 def intersect1d(a: Any, b: Any, assume_unique: bool = False) -> DNDarray:
@@ -87,7 +87,7 @@ def _pair(a: Any, b: Any) -> tuple[DNDarray, DNDarray]:
     arrays = []
     for operand in (a, b):
         if not isinstance(operand, DNDarray):
-            operand = coerce(torch.as_tensor(as_tensor(operand)), comm)  # noqa: PLW2901
+            operand = coerce(as_tensor(operand), comm)  # noqa: PLW2901
         assert isinstance(operand, DNDarray)
         arrays.append(astype(operand, dtype, copy=False))
     return arrays[0], arrays[1]
@@ -116,7 +116,7 @@ def _is_in(x: DNDarray, among: DNDarray) -> Array:
 
 def _kept(x: DNDarray, mask: Array) -> DNDarray:
     """The elements of a vector under a local mask, balanced. Collective if distributed."""
-    values = x.larray[torch.from_numpy(mask)]
+    values = x.larray[torch.from_numpy(mask).to(x.larray.device)]
     if x.split is None:
         return wrap(values, Layout(tuple(values.shape)), x.comm)
     lengths = tuple(x.comm.allgather(np.array(len(values), dtype=np.int64)).tolist())

@@ -20,6 +20,7 @@ from heat_core.dispatch.operands import local_operand
 from heat_core.dispatch.order import (
     Array,
     from_native,
+    integers,
     native,
     order_keys,
     sort_values,
@@ -129,7 +130,7 @@ def argpartition(a: DNDarray, kth: int | Sequence[int], axis: int | None = -1) -
     if _is_crossed(x, dim):
         return argsort(x, dim)
     order = np.argpartition(native(x.larray), places, axis=dim)
-    return wrap(torch.from_numpy(np.ascontiguousarray(order)), x.layout, x.comm)
+    return wrap(integers(order, x.larray.device), x.layout, x.comm)
 
 
 def _checked_places(kth: int | Sequence[int], x: DNDarray, dim: int) -> list[int]:
@@ -190,7 +191,7 @@ def topk(
     if layout.split == axis:
         layout = Layout(layout.gshape)
     layout = layout.resize(axis, k)
-    parts = (from_native(values, x.larray), torch.from_numpy(np.ascontiguousarray(chosen)))
+    parts = (from_native(values, x.larray), integers(chosen, x.larray.device))
     results = [wrap(p.movedim(-1, axis).contiguous(), layout, x.comm) for p in parts]
     targets = (None, None) if out is None else out
     first, second = (store(r, target) for r, target in zip(results, targets, strict=True))
@@ -275,7 +276,7 @@ def _ordered(x: DNDarray, dim: int, keys_of: Callable[[torch.Tensor], list[Array
 def _from_keys(x: DNDarray, dim: int, keys: list[Array]) -> DNDarray:
     if _is_crossed(x, dim):
         return wrap(_order_across(x, keys), x.layout.canonical(), x.comm)
-    order = torch.from_numpy(np.ascontiguousarray(local_argsort(keys)))
+    order = integers(local_argsort(keys), x.larray.device)
     return wrap(order.movedim(-1, dim).contiguous(), x.layout, x.comm)
 
 
@@ -324,4 +325,4 @@ def _order_across(line: DNDarray, keys: list[Array]) -> torch.Tensor:
     offset = line.layout.offset(line.comm.rank)
     part, lengths = sample_argsort(line.comm, keys, counts, offset)
     parts = Layout(line.shape, 0, lengths)
-    return relayout(line.comm, torch.from_numpy(part), parts, parts.canonical())
+    return relayout(line.comm, integers(part, line.larray.device), parts, parts.canonical())

@@ -18,7 +18,7 @@ from heat_core.array.axes import normalize_axis
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout
 from heat_core.comm import Communicator
-from heat_core.dispatch.order import Array, from_native, native, order_keys
+from heat_core.dispatch.order import Array, from_native, integers, native, order_keys
 from heat_core.dispatch.samplesort import Partition, partition
 from heat_core.dispatch.uniques import Distinct, distinct, distinct_rows, row_keys
 from heat_core.layout import Layout
@@ -196,7 +196,7 @@ def _local_result(x: DNDarray, own: Distinct, inverse_layout: Layout) -> _Found:
         if part is None:
             return None
         counts = None if split is None else (len(part),)
-        return wrap(_integers(part), Layout(part.shape, split, counts), x.comm)
+        return wrap(integers(part, x.larray.device), Layout(part.shape, split, counts), x.comm)
 
     counts = result(own.counts)
     assert counts is not None
@@ -211,12 +211,10 @@ def _local_result(x: DNDarray, own: Distinct, inverse_layout: Layout) -> _Found:
     )
 
 
-def _integers(part: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(part, dtype=np.int64))
-
-
 def _inverse(x: DNDarray, inverse: Array, layout: Layout) -> DNDarray:
-    return wrap(_integers(inverse).reshape(layout.lshape(x.comm.rank)), layout, x.comm)
+    return wrap(
+        integers(inverse, x.larray.device).reshape(layout.lshape(x.comm.rank)), layout, x.comm
+    )
 
 
 def _merged(
@@ -257,7 +255,7 @@ def _global_result(
         inverse = _inverse(x, numbers[own.inverse], inverse_layout)
     return _Found(
         result(from_native(merged.values, x.larray)),
-        None if merged.first is None else result(_integers(merged.first)),
-        result(_integers(merged.counts)),
+        None if merged.first is None else result(integers(merged.first, x.larray.device)),
+        result(integers(merged.counts, x.larray.device)),
         inverse,
     )

@@ -149,7 +149,9 @@ def _extremes(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
         low, high = samples.local.aminmax(dim=0)
         packed = torch.cat((-low, high)).double()
     else:
-        packed = torch.full((2 * samples.d,), -torch.inf, dtype=torch.float64)
+        packed = torch.full(
+            (2 * samples.d,), -torch.inf, dtype=torch.float64, device=samples.local.device
+        )
     if samples.is_distributed:
         samples.comm.allreduce(packed, "max", out=packed)
     return -packed[: samples.d], packed[samples.d :]
@@ -309,7 +311,7 @@ class RobustScaler(Scaler):
         width = torch.where(width > 0, width, 1.0)
         if self.unit_variance:
             ends = torch.special.ndtri(torch.tensor([lower, upper], dtype=torch.float64) / 100)
-            width = width / (ends[1] - ends[0])
+            width = width / float(ends[1] - ends[0])
         self.center_, self.scale_ = samples.shared(middle), samples.shared(width)
         return self
 

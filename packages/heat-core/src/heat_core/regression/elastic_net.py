@@ -63,7 +63,8 @@ class ElasticNet(LinearModel):
             raise ValueError(f"ElasticNet has one target, not {y.shape[1]}")
         gram, samples = gram_of(X, y, sample_weight, centred=self.fit_intercept)
         penalties = [self.alpha * self.l1_ratio] * samples.d
-        ridge = self.alpha * (1 - self.l1_ratio) * torch.eye(samples.d, dtype=torch.float64)
+        identity = torch.eye(samples.d, dtype=torch.float64, device=gram.xx.device)
+        ridge = self.alpha * (1 - self.l1_ratio) * identity
         theta, self.n_iter_ = coordinate_descent(
             gram.xx / gram.weight + ridge,
             gram.xy[:, 0] / gram.weight,

@@ -92,8 +92,8 @@ def _products(
     """Weight, sums and products of a rank's rows, in double precision."""
     d, m = rows.shape[1], targets.shape[1]
     # Features, targets and a one side by side: their products are all that is wanted.
-    table = torch.ones(min(_BLOCK_ROWS, len(rows)), d + m + 1, dtype=torch.float64)
-    total = torch.zeros(d + m + 1, d + m + 1, dtype=torch.float64)
+    table = rows.new_ones(min(_BLOCK_ROWS, len(rows)), d + m + 1, dtype=torch.float64)
+    total = table.new_zeros(d + m + 1, d + m + 1)
     for start in range(0, len(rows), _BLOCK_ROWS):
         part = slice(start, start + _BLOCK_ROWS)
         block = table[: len(rows[part])]

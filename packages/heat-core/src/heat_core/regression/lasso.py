@@ -125,8 +125,8 @@ def coordinate_descent(
     -------
     (theta, sweeps)
     """
-    products, d = xx.numpy(), len(xy)
-    residual = xy.numpy().copy()  # xy - xx theta
+    products, d = xx.cpu().numpy(), len(xy)
+    residual = xy.cpu().numpy().copy()  # xy - xx theta
     theta = [0.0] * d
     for sweep in count(1):
         moved = 0.0
@@ -142,5 +142,5 @@ def coordinate_descent(
                 theta[j] = new
                 moved += change * change
         if (moved / d) ** 0.5 < tol or sweep == max_iter:
-            return torch.tensor(theta, dtype=torch.float64), sweep
+            return torch.tensor(theta, dtype=torch.float64, device=xx.device), sweep
     raise AssertionError("unreachable")

@@ -122,7 +122,9 @@ class Ridge(LinearModel):
         if self.alpha < 0:
             raise ValueError(f"alpha must not be negative: {self.alpha}")
         gram, samples = gram_of(X, y, sample_weight, centred=self.fit_intercept)
-        penalised = gram.xx + self.alpha * torch.eye(samples.d, dtype=torch.float64)
+        penalised = gram.xx + self.alpha * torch.eye(
+            samples.d, dtype=torch.float64, device=gram.xx.device
+        )
         if self.alpha:
             coefficients = torch.linalg.solve(penalised, gram.xy)
         else:

@@ -105,7 +105,7 @@ class LogisticRegression(ClassificationMixin, BaseEstimator):
         scale = torch.where(scale > 0, scale, 1.0)
         mean = found.mean.larray.double() if self.fit_intercept else torch.zeros_like(scale)
         penalty = ridge / scale**2
-        theta = torch.zeros(rows, samples.d + 1, dtype=torch.float64, requires_grad=True)
+        theta = mean.new_zeros(rows, samples.d + 1).requires_grad_()
 
         def unscaled() -> torch.Tensor:
             slopes = theta.detach()[:, :-1] / scale
@@ -167,7 +167,7 @@ def _loss(
     rows: torch.Tensor, codes: torch.Tensor, mass: torch.Tensor, theta: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The weighted losses of a rank's rows, and their gradient, (k or 1, d + 1)."""
-    loss = torch.zeros((), dtype=torch.float64)
+    loss = theta.new_zeros(())
     gradient = torch.zeros_like(theta)
     coefficients, constants = theta[:, :-1], theta[:, -1]
     for start in range(0, len(rows), _BLOCK_ROWS):

@@ -66,8 +66,8 @@ def _extreme(matrix: Compressed, axis: int | None, which: str) -> DNDarray:
     limits = torch.finfo(data.dtype) if data.is_floating_point() else torch.iinfo(data.dtype)
     least = -torch.inf if data.is_floating_point() else limits.min
     most = torch.inf if data.is_floating_point() else limits.max
-    found = torch.full((n_lines,), least if which == "max" else most, dtype=data.dtype)
-    found = found.to(data.device).scatter_reduce_(0, lines, data, f"a{which}")
+    found = data.new_full((n_lines,), least if which == "max" else most)
+    found = found.scatter_reduce_(0, lines, data, f"a{which}")
     stored = torch.bincount(lines, minlength=n_lines)
     if crosses:
         found, stored = matrix.comm.allreduce(found, which), matrix.comm.allreduce(stored)

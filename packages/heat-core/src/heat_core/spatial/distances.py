@@ -152,6 +152,6 @@ def _table(
             block = slice(top, top + rows)
             tile[block] = kernel(first.local[block], slab)
     if Y is None and is_zero_on_diagonal:
-        own = torch.arange(len(table))
+        own = torch.arange(len(table), device=table.device)
         table[own, own + first.offset] = 0
     return wrap(table, layout, first.comm)

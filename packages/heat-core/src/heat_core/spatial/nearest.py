@@ -42,10 +42,14 @@ def cdist_topk(X: DNDarray, Y: DNDarray, k: int) -> tuple[DNDarray, DNDarray]:
         first, second = pair_of(X, Y)
     n = len(first.local)
     kept = min(k + _SPARE, second.n)
-    best = torch.full((n, kept), torch.inf, dtype=torch.float64)
-    places = torch.full((n, kept), second.n, dtype=torch.int64)
+    best = torch.full((n, kept), torch.inf, dtype=torch.float64, device=first.local.device)
+    places = torch.full((n, kept), second.n, dtype=torch.int64, device=first.local.device)
     # About a point near all rows, so that less cancels in the products.
-    centre = second.rows([0])[0].double() if second.n else torch.zeros(second.d)
+    centre = (
+        second.rows([0])[0].double()
+        if second.n
+        else torch.zeros(second.d, device=second.local.device)
+    )
     for start, slab in travelling(second):
         moved = slab.double() - centre
         norms, columns = (moved * moved).sum(1), moved.T.contiguous()
@@ -119,7 +123,7 @@ def cdist_reduce(X: DNDarray, Y: DNDarray, fn: Callable[[torch.Tensor], torch.Te
     if first.layout.split is None and second.is_distributed:
         X = to_layout(X, X.layout.with_split(0, X.comm.size))
         first, second = pair_of(X, Y)
-    total = torch.zeros(len(first.local), dtype=torch.float64)
+    total = torch.zeros(len(first.local), dtype=torch.float64, device=first.local.device)
     for _, slab in travelling(second):
         rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
         for top in range(0, len(total), rows):

@@ -32,7 +32,7 @@ def create_spherical_dataset(
     height = rng.random((n,), dtype="float64", split=0)
     place = replicated(rng.randperm(n)) % 4
     own = place[direction.layout.slices(direction.comm.rank)[0]]
-    centres = torch.tensor([-2.0, -1.0, 1.0, 2.0], dtype=torch.float64) * offset
+    centres = direction.larray.new_tensor([-2.0, -1.0, 1.0, 2.0]) * offset
     local = direction.larray
     unit = local / torch.linalg.vector_norm(local, dim=1, keepdim=True)
     # The cube root makes the balls equally dense everywhere.
@@ -68,7 +68,7 @@ def create_clusters(
     means, spread = replicated(cluster_mean).double(), replicated(cluster_std).double()
     if tuple(means.shape) != (n_clusters, n_features) or len(spread) != n_clusters:
         raise ValueError(f"{n_clusters} clusters have as many means and deviations")
-    weights: Any = torch.full((n_clusters,), 1 / n_clusters, dtype=torch.float64)
+    weights: Any = means.new_full((n_clusters,), 1 / n_clusters)
     if cluster_weight is not None:
         weights = replicated(cluster_weight).double()
     rng = default_rng(random_state)
