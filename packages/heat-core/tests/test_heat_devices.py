@@ -6,6 +6,7 @@ import inspect
 import runpy
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,68 @@ def test_estimators() -> None:
 
         calls[name] = call
     _same_on_both(calls)
+
+
+def _keyed(data: Any, key: Any, split: int | None) -> list[ht.DNDarray]:
+    """Reading and writing."""
+    x, written = _new(data, split), _new(data, split)
+    written[key] = 9.0
+    return [x[key], written]
+
+
+@pytest.mark.parallel(2)
+def test_keys() -> None:
+    data = np.random.default_rng(0).normal(size=(12, 5))
+    hits = data > 0
+    keys: list[Any] = [[5, 0, -1, 5], hits, hits[:, 0], (slice(None, None, -2), [0, 1, 2])]
+    keys += [([0, 1], [1, 2]), (np.array([[0, 3], [2, 1]]), slice(1, 4)), (slice(2, 9), hits[0])]
+    keys += [(None, [1, 2], ...), -1, (..., 2)]
+    calls: dict[str, Callable[[], Any]] = {}
+    for split in (0, 1):
+        for number, key in enumerate(keys):
+            calls[f"{number} of {split}"] = partial(_keyed, data, key, split)
+    calls["array"] = lambda: _keyed(data, _new(np.array([3, 1, 11])), 0)
+    calls["mask"] = lambda: _keyed(data, _new(hits), 0)
+    calls["positions"] = lambda: ht.take_along_axis(_new(data), _new(data.argsort(0)), 0)
+    calls["choices"] = lambda: ht.select([_new(hits), _new(data) < -1], [_new(data), 1.0], 7)
+    calls["masked sum"] = lambda: [ht.sum(_new(data), where=hits), _new(data) + data]
+    _same_on_both(calls)
+
+
+@pytest.mark.parallel(2)
+def test_transforms_decompositions_distances_and_sparse_matrices() -> None:
+    rng = np.random.default_rng(0)
+    data, line, near = rng.normal(size=(12, 5)), rng.normal(size=32), np.repeat([0, 1, 2], 4)
+    square = data.T @ data
+    triplets = np.where(data > 0.5, data, 0)
+
+    def sparse() -> Any:
+        return ht.sparse.sparse_csr_matrix(_new(triplets), split=0)
+
+    _same_on_both(
+        {
+            "fft": lambda: [
+                ht.fft.fft(_new(line)),
+                ht.fft.fft2(_new(data)),
+                ht.fft.rfft(_new(line)),
+            ],
+            "convolve": lambda: ht.signal.convolve(_new(line), _new(line[:5]), mode="same"),
+            "lu": lambda: ht.linalg.lu(_new(square, 1)),
+            "cholesky": lambda: ht.linalg.cholesky(_new(square, 1)),
+            "eigvalsh": lambda: ht.linalg.eigvalsh(_new(square, 1)),
+            "svdvals": lambda: ht.linalg.svdvals(_new(data, 1)),
+            "lanczos": lambda: ht.linalg.lanczos(_new(square), 3),
+            "lstsq": lambda: ht.linalg.lstsq(_new(data), _new(line[:12]))[0],
+            "cdist": lambda: [
+                ht.spatial.cdist(_new(data)),
+                *ht.spatial.cdist_topk(*[_new(data)] * 2, 2),
+            ],
+            "silhouettes": lambda: ht.cluster.silhouette_samples(_new(data), _new(near)),
+            "density": lambda: ht.cluster.DBSCAN(1.5, min_samples=2).fit(_new(data)).labels_,
+            "merged": lambda: (
+                ht.cluster.BatchParallelKMeans(2, random_state=1).fit(_new(data)).cluster_centers_
+            ),
+            "robust": lambda: ht.preprocessing.RobustScaler().fit_transform(_new(data)),
+            "sparse": lambda: [sparse() + sparse(), sparse().T, sparse().sum(0), sparse().max(1)],
+        }
+    )

@@ -72,7 +72,7 @@ def lanczos(
     real = kind.to_real() if kind.is_complex else kind
     found = LanczosResult(
         wrap(basis.T.contiguous(), Layout((n, m), space.layout.split, space.layout.counts), comm),
-        wrap(triangle.to(real), replicated_layout((m, m)), comm),
+        wrap(triangle.to(basis.device, real), replicated_layout((m, m)), comm),
     )
     for out, part in ((V_out, found.V), (T_out, found.T)):
         if out is not None:
