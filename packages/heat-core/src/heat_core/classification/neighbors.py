@@ -116,12 +116,14 @@ class KNeighborsClassifier(ClassificationMixin, _Neighbors):
             raise TypeError(f"integers are encoded, not {x.dtype.name}")
         samples = Samples.of(x.reshape(-1, 1) if x.ndim == 1 else x)
         codes = samples.beside(x.reshape(-1), "numbers").long()
-        ends = torch.stack((codes.amax(), -codes.amin())) if len(codes) else torch.tensor([-1, 0])
+        ends = codes.new_tensor([-1, 0])
+        if len(codes):
+            ends = torch.stack((codes.amax(), -codes.amin()))
         if samples.is_distributed:
             samples.comm.allreduce(ends, "max", out=ends)
         if ends[1] > 0:
             raise ValueError("there are negative numbers: give them codes from 0 on")
-        encoded = torch.zeros(len(codes), int(ends[0]) + 1)
+        encoded = torch.zeros(len(codes), int(ends[0]) + 1, device=codes.device)
         return samples.array(encoded.scatter_(1, codes.unsqueeze(1), 1.0))
 
     def _votes(self, X: DNDarray) -> tuple[DNDarray, torch.Tensor]:

@@ -79,8 +79,8 @@ def _least(scores: torch.Tensor, k: int) -> torch.Tensor:
     # They are in the k groups whose minima are least, and a minimum is faster than a selection.
     grouped = scores[:, : groups * _GROUP].unflatten(1, (groups, _GROUP))
     chosen = grouped.amin(2).topk(k, largest=False).indices
-    inside = chosen.unsqueeze(2) * _GROUP + torch.arange(_GROUP)
-    rest = torch.arange(groups * _GROUP, m).expand(n, -1)
+    inside = chosen.unsqueeze(2) * _GROUP + torch.arange(_GROUP, device=scores.device)
+    rest = torch.arange(groups * _GROUP, m, device=scores.device).expand(n, -1)
     columns = torch.cat((inside.flatten(1), rest), 1)
     return columns.gather(1, scores.gather(1, columns).topk(k, largest=False).indices)
 
