@@ -2,7 +2,8 @@
 
 Run on one process: ``python benchmarks/lowrank/structures.py [--quick] [--json FILE]``. Every layer
 with a weight is factored at its full rank, or kept for a reason that is told; the outputs must be
-those of the dense network. ``--quick`` divides all widths by 4.
+those of the dense network: differences are the largest ones, over the largest output. ``--quick``
+divides all widths by 4. ``--timm`` takes the networks of that library, which must be installed.
 """
 
 from __future__ import annotations
@@ -17,15 +18,28 @@ from typing import Any
 
 import torch
 from tasks.structures import STRUCTURES
+from torch import nn
 
 import lowrank
 from lowrank.nn import Factored
 
+TIMM = {"ViT-B/16": "vit_base_patch16_224", "ResNet-50": "resnet50", "VGG16": "vgg16_bn"}
 
-def measure(name: str, part: int) -> dict[str, Any]:
-    """Factor one network, and compare."""
+
+def build(name: str, part: int, from_timm: bool) -> nn.Module:
+    """A network with random weights."""
     torch.manual_seed(0)
-    model = STRUCTURES[name](part).eval()
+    if not from_timm:
+        return STRUCTURES[name](part).eval()
+    import timm  # type: ignore[import-not-found]
+
+    model: nn.Module = timm.create_model(TIMM[name], pretrained=False)
+    return model.eval()
+
+
+def measure(name: str, part: int, from_timm: bool) -> dict[str, Any]:
+    """Factor one network, and compare."""
+    model = build(name, part, from_timm)
     sample = torch.randn(2, 3, 224, 224)
     with torch.no_grad():
         expected = model(sample)
@@ -53,11 +67,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--timm", action="store_true", help="the networks of timm, full size")
     parser.add_argument("--only", default="", help="networks whose name has this")
     options = parser.parse_args()
     torch.set_num_threads(1)
     names = [name for name in STRUCTURES if options.only in name]
-    results = [measure(name, 4 if options.quick else 1) for name in names]
+    results = [measure(name, 4 if options.quick else 1, options.timm) for name in names]
     for result in results:
         reasons = Counter(result["kept"].values())
         print(
