@@ -128,6 +128,7 @@ METHODS: dict[str, Attach] = {
     "dense": dense,
     "OIALR, cutoff 0.3": oialr(cutoff=0.3, **WHOLE),
     "OIALR, cutoff 0.5": oialr(cutoff=0.5, **WHOLE),
+    "OIALR, cutoff 0.3, folded at 0.6": oialr(cutoff=0.3, fold_at=0.6, **WHOLE),
     "OIALR, budget 0.3, late, folded": oialr(
         rank_rule="budget", rank_value=0.31, delay=0.6, fold_at=0.8, **WHOLE
     ),
