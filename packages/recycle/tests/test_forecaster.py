@@ -198,7 +198,7 @@ def test_bad_input_is_refused_with_a_remedy(fitted):
             call()
 
 
-@pytest.mark.parametrize("period", [24, 17, 48])
+@pytest.mark.parametrize("period", [24, 17, 48, 7, 12])  # 7 days, 12 months
 def test_cycles_are_detected(period):
     t = np.arange(40 * period)
     y = np.sin(2 * np.pi * t / period) + 0.5 * RANDOM.normal(size=len(t)) + 0.01 * t

@@ -181,12 +181,7 @@ def _fit_ridges(
         fit_ridge(part, held, best.beta, lookbacks, lambdas) if part.count and held.count else best
         for part, held in zip(parts, held_out, strict=True)
     ]
-    shared = _share_ridges(replace(model, ridges=tuple(own)))
-    losses = [
-        sum(float(held.losses(ridge.weights).mean()) * held.count for ridge, held in pairs)
-        for pairs in (zip(shared.ridges, held_out, strict=True), ((best, h) for h in held_out))
-    ]
-    return shared if losses[0] < losses[1] else model
+    return _share_ridges(replace(model, ridges=tuple(own)))
 
 
 def refit_model(

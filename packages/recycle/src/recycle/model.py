@@ -43,8 +43,7 @@ class Settings:
     betas, lambdas : tuples of float
         Options for the ridge.
     own_share : float
-        Share of a ridge of its own in the forecast of each series, if that helps on validation; 0
-        pools all series.
+        Share of a ridge of its own in the forecast of each series; 0 pools all series.
     aligned : bool
         Whether only windows count whose horizon starts with a cycle.
     gate : str
