@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer turns, no whole fits")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--data", type=Path, default=os.environ.get("RECYCLE_DATA"))
-    parser.add_argument("--budget", type=float, default=150.0, help="CPU seconds of the peer")
+    parser.add_argument("--budget", type=float, default=60.0, help="CPU seconds of the peer")
     options = parser.parse_args()
     torch.set_num_threads(1)
     result: dict[str, Any] = {"steps": step_costs(1 if options.quick else 3)}
