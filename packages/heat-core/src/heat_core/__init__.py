@@ -1,4 +1,7 @@
-"""HeAT: distributed NumPy-like arrays on torch and MPI, and analytics on them."""
+"""HeAT: distributed NumPy-like arrays on torch and MPI, and analytics on them.
+
+This file is long because it is the table of contents: one public name a line.
+"""
 
 from typing import TYPE_CHECKING
 
