@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,3 +82,34 @@ def every_layout() -> Callable[..., Iterator[ht.DNDarray]]:
 def check() -> Callable[..., None]:
     """Compare a distributed result with NumPy's."""
     return _check
+
+
+@pytest.fixture
+def mpirun(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a program text, or a module's command line, on n ranks; a hang fails the test."""
+
+    def run(
+        n: int, what: str | list[str], *, timeout: float = 30, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        beside = Path(sys.executable).with_name("mpirun")
+        found = str(beside) if beside.exists() else shutil.which("mpirun") or "mpirun"
+        given = os.environ.get("HPC_ML_MPIRUN")
+        launcher = shlex.split(given) if given else [found]
+        if isinstance(what, str):
+            script = tmp_path / "program.py"
+            script.write_text(textwrap.dedent(what))
+            what = [str(script)]
+        # a parent's MPI environment (a test under a launcher) must not reach the child
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_COMM", "PMIX"))
+        }
+        return subprocess.run(
+            [*launcher, "-n", str(n), sys.executable, *what],
+            env=clean | {"OMP_NUM_THREADS": "1"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

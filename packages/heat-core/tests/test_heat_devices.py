@@ -1,226 +1,25 @@
-"""Arrays on another device than the CPU: nothing is left on the CPU, or mixed with what is."""
+"""Arrays on a second device that needs no GPU; torch would keep it, hence a process of its own."""
 
 from __future__ import annotations
 
-import inspect
-import runpy
-import warnings
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
-
-import heat_core as ht
-from heat_core import devices
-from heat_core.cli.selftest import run_checks
 
 backend = pytest.importorskip("torch.utils.backend_registration")
-if not hasattr(backend, "_setup_privateuseone_for_python_backend"):
-    pytest.skip("this torch has no device written in Python", allow_module_level=True)
-
-HERE = Path(__file__).parent
-second_device = runpy.run_path(str(HERE / "second_device.py"))["second_device"]
-# What a second device in Python cannot show: DLPack, which needs its memory; sparse tensors of
-# torch, of which it has none; and programs of their own, which know nothing of it.
-TABLES = ["elementwise", "reductions", "movement", "searching", "linalg"]
+CHECKS = Path(__file__).with_name("second_device_checks.py")
 
 
-@pytest.fixture(autouse=True)
-def _on_second_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let "gpu" be the second device, and the one of new arrays."""
-
-    def torch_device(self: devices.Device) -> torch.device:
-        return device if self.device_type == "gpu" else torch.device("cpu")
-
-    with second_device() as device:
-        monkeypatch.setattr(devices.Device, "torch_device", property(torch_device))
-        monkeypatch.setattr(devices, "gpu", lambda comm: devices.Device("gpu"))
-        monkeypatch.setattr(devices, "_default", devices.Device("gpu"))
-        yield
-
-
-def _new(data: Any, split: int | None = 0) -> ht.DNDarray:
-    return ht.array(data, split=split)
-
-
-def _check(result: Any, expected: Any) -> None:
-    """Equal, and on the device."""
-    if isinstance(result, (tuple, list)):
-        for got, want in zip(result, expected, strict=True):
-            _check(got, want)
-        return
-    if isinstance(result, ht.DNDarray):
-        assert result.device == ht.get_device(), "the result is on the CPU"
-        result = result.numpy()
-    np.testing.assert_allclose(result, np.asarray(expected), rtol=1e-6, atol=1e-12)
-
-
-def test_second_device_is_as_strict_as_a_gpu() -> None:
-    x, on_cpu = torch.ones(3, device=ht.get_device().torch_device), torch.arange(3)
-    for mixture in (
-        lambda: x + on_cpu,
-        lambda: torch.cat([x, on_cpu]),
-        lambda: x.index_select(0, on_cpu),
-        lambda: on_cpu[x.long()],
-        lambda: on_cpu + x[0],
-        lambda: torch.searchsorted(x, on_cpu),
-    ):
-        with pytest.raises(RuntimeError, match="same device"):
-            mixture()
-    with pytest.raises((RuntimeError, TypeError)):
-        x.numpy()
-    assert (x[on_cpu] + torch.tensor(1.0)).tolist() == [2, 2, 2]
-    x[1:].view(2, 1).mul_(5)
-    assert x.cpu().tolist() == [1, 5, 5]
-
-
-@pytest.mark.parallel([1, 2])
-def test_selftest() -> None:
-    assert [result.row() for result in run_checks() if result.error] == []
-
-
-@pytest.mark.parallel(2)
-@pytest.mark.parametrize("group", TABLES)
-def test_answers_of_numpy(group: str) -> None:
-    """Each function of the oracle's table once, split along the first axis or the last."""
-    data = runpy.run_path(str(HERE / "oracle" / "data.py"))["arrays"]()
-    failures = []
-    for row in runpy.run_path(str(HERE / "oracle" / f"{group}.py"))["CASES"]:
-        names, call = row[:2]
-        arrays = [data[key] for key in list(inspect.signature(call).parameters)[1:]]
-        for number, name in enumerate(names.split()):
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                expected = call(row[2] if len(row) > 2 else getattr(np, name), *arrays)
-            try:
-                inputs = [_new(a, (number + k) % a.ndim) for k, a in enumerate(arrays)]
-                _check(call(getattr(ht, name), *inputs), expected)
-            except Exception as error:
-                failures.append(f"{name}: {str(error)[:300]}")
-    assert not failures, "\n".join(failures)
-
-
-def _values(result: Any) -> Any:
-    """As NumPy, and whether all arrays are on the default device."""
-    if isinstance(result, (tuple, list)):
-        return [_values(part) for part in result]
-    if hasattr(result, "todense"):
-        result = result.todense()
-    if not isinstance(result, ht.DNDarray):
-        return result
-    assert result.device == ht.get_device(), "the result is on another device"
-    return result.numpy()
-
-
-def _same_on_both(calls: dict[str, Callable[[], Any]]) -> None:
-    failures = []
-    for name, call in calls.items():
-        try:
-            ht.use_device("cpu")
-            expected = _values(call())
-            ht.use_device("gpu")
-            _check(_values(call()), expected)
-        except Exception as error:
-            failures.append(f"{name}: {str(error)[:300]}")
-    assert not failures, "\n".join(failures)
-
-
-@pytest.mark.parallel(2)
-def test_new_arrays_and_random_ones() -> None:
-    calls: dict[str, Callable[[], Any]] = {}
-    for table, space in (("creation", ht), ("randomness", ht.random)):
-        for row in runpy.run_path(str(HERE / "oracle" / f"{table}.py"))["CASES"]:
-            for name in row[0].split():
-
-                def call(row: Any = row, space: Any = space, name: str = name) -> Any:
-                    ht.random.seed(3)
-                    return row[1](getattr(space, name), {"split": 0})
-
-                calls[f"{name} {len(calls)}"] = call
-    _same_on_both(calls)
-
-
-@pytest.mark.parallel(2)
-def test_estimators() -> None:
-    rng = np.random.default_rng(0)
-    data = rng.normal(size=(24, 4)) + np.repeat([[0.0], [6.0], [-6.0]], 8, 0)
-    classes = np.repeat([0, 1, 2], 8)
-    calls = {}
-    for name, row in runpy.run_path(str(HERE / "test_heat_estimators.py"))["ROWS"].items():
-
-        def call(row: Any = row) -> Any:
-            model, x, y = row.make(), _new(data), _new(classes)
-            model.fit(x, y)
-            return getattr(model, row.ask)(x)
-
-        calls[name] = call
-    _same_on_both(calls)
-
-
-def _keyed(data: Any, key: Any, split: int | None) -> list[ht.DNDarray]:
-    """Reading and writing."""
-    x, written = _new(data, split), _new(data, split)
-    written[key] = 9.0
-    return [x[key], written]
-
-
-@pytest.mark.parallel(2)
-def test_keys() -> None:
-    data = np.random.default_rng(0).normal(size=(12, 5))
-    hits = data > 0
-    keys: list[Any] = [[5, 0, -1, 5], hits, hits[:, 0], (slice(None, None, -2), [0, 1, 2])]
-    keys += [([0, 1], [1, 2]), (np.array([[0, 3], [2, 1]]), slice(1, 4)), (slice(2, 9), hits[0])]
-    keys += [(None, [1, 2], ...), -1, (..., 2)]
-    calls: dict[str, Callable[[], Any]] = {}
-    for split in (0, 1):
-        for number, key in enumerate(keys):
-            calls[f"{number} of {split}"] = partial(_keyed, data, key, split)
-    calls["array"] = lambda: _keyed(data, _new(np.array([3, 1, 11])), 0)
-    calls["mask"] = lambda: _keyed(data, _new(hits), 0)
-    calls["positions"] = lambda: ht.take_along_axis(_new(data), _new(data.argsort(0)), 0)
-    calls["choices"] = lambda: ht.select([_new(hits), _new(data) < -1], [_new(data), 1.0], 7)
-    calls["masked sum"] = lambda: [ht.sum(_new(data), where=hits), _new(data) + data]
-    _same_on_both(calls)
-
-
-@pytest.mark.parallel(2)
-def test_transforms_decompositions_distances_and_sparse_matrices() -> None:
-    rng = np.random.default_rng(0)
-    data, line, near = rng.normal(size=(12, 5)), rng.normal(size=32), np.repeat([0, 1, 2], 4)
-    square = data.T @ data
-    triplets = np.where(data > 0.5, data, 0)
-
-    def sparse() -> Any:
-        return ht.sparse.sparse_csr_matrix(_new(triplets), split=0)
-
-    _same_on_both(
-        {
-            "fft": lambda: [
-                ht.fft.fft(_new(line)),
-                ht.fft.fft2(_new(data)),
-                ht.fft.rfft(_new(line)),
-            ],
-            "convolve": lambda: ht.signal.convolve(_new(line), _new(line[:5]), mode="same"),
-            "lu": lambda: ht.linalg.lu(_new(square, 1)),
-            "cholesky": lambda: ht.linalg.cholesky(_new(square, 1)),
-            "eigvalsh": lambda: ht.linalg.eigvalsh(_new(square, 1)),
-            "svdvals": lambda: ht.linalg.svdvals(_new(data, 1)),
-            "lanczos": lambda: ht.linalg.lanczos(_new(square), 3),
-            "lstsq": lambda: ht.linalg.lstsq(_new(data), _new(line[:12]))[0],
-            "cdist": lambda: [
-                ht.spatial.cdist(_new(data)),
-                *ht.spatial.cdist_topk(*[_new(data)] * 2, 2),
-            ],
-            "silhouettes": lambda: ht.cluster.silhouette_samples(_new(data), _new(near)),
-            "density": lambda: ht.cluster.DBSCAN(1.5, min_samples=2).fit(_new(data)).labels_,
-            "merged": lambda: (
-                ht.cluster.BatchParallelKMeans(2, random_state=1).fit(_new(data)).cluster_centers_
-            ),
-            "robust": lambda: ht.preprocessing.RobustScaler().fit_transform(_new(data)),
-            "sparse": lambda: [sparse() + sparse(), sparse().T, sparse().sum(0), sparse().max(1)],
-        }
-    )
+@pytest.mark.skipif(
+    not hasattr(backend, "_setup_privateuseone_for_python_backend"),
+    reason="this torch has no device written in Python",
+)
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    ("ranks", "marks"), [(1, "not parallel or parallel[1]"), (2, "parallel[2]")]
+)
+def test_arrays_on_a_second_device(mpirun, ranks: int, marks: str) -> None:
+    options = ["-q", "-x", "-m", marks, "-p", "no:cacheprovider"]
+    result = mpirun(ranks, ["-m", "pytest", str(CHECKS), *options], timeout=180)
+    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-2000:]
+    assert result.stdout.count(" passed") == ranks
