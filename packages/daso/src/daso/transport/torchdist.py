@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -88,6 +90,7 @@ def torch_transport(
     """
     if not dist.is_initialized():
         dist.init_process_group("gloo", timeout=timedelta(seconds=timeout_s))
+        atexit.register(_end)
     topology = Topology.from_env() if topology is None else topology
     if backend is None:
         own_gpu = torch.cuda.is_available() and torch.cuda.device_count() >= topology.local_size
@@ -124,6 +127,15 @@ def torch_transport(
         free=free,
         process_group=ddp,
     )
+
+
+def _end() -> None:
+    """Destroy the groups at the end of a program that went well: gloo's threads can abort it.
+
+    After an uncaught exception others may be waiting in them, and they are left alone.
+    """
+    if dist.is_initialized() and getattr(sys, "last_value", None) is None:
+        dist.destroy_process_group()
 
 
 def is_torch_job() -> bool:
