@@ -57,7 +57,7 @@ def fit_special_days(
     SpecialDays, or None if the effects found do not help on stretches that were left out
     """
     calendar, length, period = data.calendar, data.n_steps, profile.period
-    slots = (np.arange(length) + calendar.phase) % period
+    slots = calendar.slots[:length]
     special = [calendar.special_of(series)[:length] for series in range(data.n_series)]
     fold = np.arange(length) * FOLDS // max(length, 1)
     found: SpecialDays | None = None
