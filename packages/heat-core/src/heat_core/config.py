@@ -26,6 +26,8 @@ class Config:
     auto_balance_threshold : float or None
         Results of slicing are rebalanced when the largest slab exceeds the mean by this factor;
         None: never.
+    spare_bytes : int
+        Up to this size, memory of results that are no longer used is kept for new ones.
     reproducible : bool
         Sums, means and variances of floating-point numbers have the same bits for every number
         of ranks and every layout, at a few times the cost.
@@ -35,6 +37,7 @@ class Config:
     replicate_bytes: int = 256 << 20
     implicit_gather_bytes: int = 256 << 20
     auto_balance_threshold: float | None = None
+    spare_bytes: int = 256 << 20
     reproducible: bool = False
 
     @contextmanager

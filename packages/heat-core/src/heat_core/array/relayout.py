@@ -11,6 +11,7 @@ from heat_core.array.axes import normalize_split
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.layout import Layout
 from heat_core.layout.execute import relayout
+from heat_core.memory import copied
 
 __all__ = [
     "balance",
@@ -45,7 +46,7 @@ def _copied(x: DNDarray, layout: Layout) -> DNDarray:
     local = result.larray
     if local.untyped_storage().data_ptr() == x.larray.untyped_storage().data_ptr():
         # A part of the own tensor: the result must not alias the input, nor keep all of it.
-        local = local.clone(memory_format=torch.contiguous_format)
+        local = copied(local)
     return wrap(local, layout, x.comm)
 
 

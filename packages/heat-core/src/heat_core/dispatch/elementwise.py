@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import BuiltinFunctionType
 from typing import Any, Literal
 
 import torch
@@ -30,10 +31,14 @@ from heat_core.dtypes import (
 )
 from heat_core.dtypes.unsigned import CARRIERS, Carry, carry, uncarry
 from heat_core.layout import Layout
+from heat_core.memory import LARGE, empty
 
 __all__ = ["Kernel", "apply", "binary", "unary"]
 
 Rule = Literal["promote", "float", "compare", "logical"]
+_MANY = LARGE // 4  # elements
+# torch's functions without the keyword, or with a result of another type than expected.
+_WITHOUT_OUT = (torch.abs, torch.isfinite, torch.isinf, torch.isnan)
 _KIND_CODES = {
     "bool": "b",
     "signed integer": "i",
@@ -59,8 +64,6 @@ class Kernel:
         Kinds of data types that the function takes, of ``"biufc"`` as in NumPy.
     takes_scalar : bool
         Whether the second argument of ``function`` may be a Python scalar.
-    takes_out : bool
-        Whether ``function`` has the keyword ``out``.
     carry : {"wrap", "order"} or None
         How uint64 is computed in int64; None: not at all.
     of_uint64 : callable, optional
@@ -72,9 +75,13 @@ class Kernel:
     rule: Rule = "promote"
     kinds: str = "biufc"
     takes_scalar: bool = True
-    takes_out: bool = False
     carry: Carry | None = None
     of_uint64: Callable[..., torch.Tensor] | None = None
+
+    @property
+    def takes_out(self) -> bool:
+        """Whether ``function`` is one of torch's, which have the keyword ``out``."""
+        return isinstance(self.function, BuiltinFunctionType) and self.function not in _WITHOUT_OUT
 
     def direct_types(self) -> frozenset[torch.dtype]:
         """Types on whose tensors ``function`` can be called as they are."""
@@ -137,7 +144,23 @@ def _compute(
         arguments.append(carry(local, carry_mode))
     on_bits = kernel.of_uint64 if dtype.torch is torch.uint64 else None
     function = kernel.function if on_bits is None else on_bits
+    if not keyword and function is kernel.function and dtype.torch not in CARRIERS:
+        keyword = _place(kernel, dtype.torch, *arguments)
     return uncarry(function(*arguments, **keyword), dtype.torch, carry_mode)
+
+
+def _place(
+    kernel: Kernel, dtype: torch.dtype, *arguments: torch.Tensor | Scalar
+) -> dict[str, torch.Tensor]:
+    """Where a large result goes: memory that is in use no more, or nothing said."""
+    tensors = [x for x in arguments if isinstance(x, torch.Tensor)]
+    largest = max(tensors, key=torch.numel)
+    if largest.numel() < _MANY or not largest.is_contiguous() or not kernel.takes_out:
+        return {}
+    if torch.broadcast_shapes(*(x.shape for x in tensors)) != largest.shape:
+        return {}
+    kind = torch.bool if kernel.rule in ("compare", "logical") else dtype
+    return {"out": empty(largest.shape, kind, largest.device)}
 
 
 def _expanded(local: torch.Tensor, target: Layout, rank: int) -> torch.Tensor:
@@ -210,7 +233,7 @@ def _finish(
     """Compute, select by the mask, and store."""
     first = next(operand for operand in operands if isinstance(operand, DNDarray))
     in_place = kernel.takes_out and dtype.torch not in CARRIERS and mask is None
-    if out is not None and in_place and out.dtype is dtype:
+    if out is not None and in_place and out.dtype is dtype and _may_be_written(out, operands):
         _compute(kernel, operands, dtype, target, {"out": out.larray})
         return out
     local = _compute(kernel, operands, dtype, target, {})
@@ -229,12 +252,25 @@ def _finish(
     return out
 
 
+def _may_be_written(out: DNDarray, operands: list[Operand]) -> bool:
+    """Whether no operand is spoilt while ``out`` is written: each is the same, or elsewhere."""
+    storage = out.larray.untyped_storage().data_ptr()
+    return all(
+        operand is out or operand.larray.untyped_storage().data_ptr() != storage
+        for operand in operands
+        if isinstance(operand, DNDarray)
+    )
+
+
 def unary(kernel: Kernel, summary: str) -> Callable[..., DNDarray]:
     """The public function of a kernel of one array."""
     compute, direct = kernel.function, kernel.direct_types()
 
     def function(x: Any, /, out: DNDarray | None = None, *, where: Any = True) -> DNDarray:
         if type(x) is DNDarray and out is None and where is True and x._local.dtype in direct:
+            if x._local.numel() >= _MANY:
+                place = _place(kernel, x._local.dtype, x._local)
+                return wrap(compute(x._local, **place), x._layout, x._comm)
             return wrap(compute(x._local), x._layout, x._comm)
         return apply(kernel, x, out=out, where=where)
 
@@ -262,9 +298,11 @@ def binary(kernel: Kernel, summary: str) -> Callable[..., DNDarray]:
                     and x1._comm is x2._comm
                     and (x1._layout is x2._layout or x1._layout == x2._layout)
                 ):
-                    return wrap(compute(a, b), x1._layout, x1._comm)
+                    place = _place(kernel, a.dtype, a) if a.numel() >= _MANY else {}
+                    return wrap(compute(a, b, **place), x1._layout, x1._comm)
             elif (type(x2) is float or type(x2) is int) and a.dtype in direct_reals:
-                return wrap(compute(a, x2), x1._layout, x1._comm)
+                place = _place(kernel, a.dtype, a) if a.numel() >= _MANY else {}
+                return wrap(compute(a, x2, **place), x1._layout, x1._comm)
         return apply(kernel, x1, x2, out=out, where=where)
 
     return _named(function, kernel, summary, "x1, x2 : array_like, broadcast against each other")

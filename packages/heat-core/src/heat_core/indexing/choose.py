@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from heat_core.memory import empty
+
 __all__ = ["choose"]
 
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -25,7 +27,7 @@ def choose(mask: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor
         or not all(x.is_contiguous() and x.shape in (mask.shape, ()) for x in (mask, a, b))
     ):
         return torch.where(mask, a, b)
-    out = torch.empty(mask.shape, dtype=a.dtype)
+    out = empty(mask.shape, a.dtype)
     blocks = [
         x.view(kind).reshape(-1).split(_BLOCK)
         if x.dim()

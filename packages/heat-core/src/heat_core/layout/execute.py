@@ -11,6 +11,7 @@ from heat_core.dtypes.unsigned import signed_view
 from heat_core.layout.layout import Layout
 from heat_core.layout.plans import Plan, mirror_plan, redistribution_plan, resplit_plan
 from heat_core.layout.segments import Part, Segment, assembly_plan, intervals_plan
+from heat_core.memory import empty
 
 if TYPE_CHECKING:
     from mpi_utils import Communicator
@@ -33,7 +34,8 @@ def allgather_slabs(comm: Communicator, local: torch.Tensor, layout: Layout) -> 
     if comm.size == 1:
         return local
     if layout.split == 0:
-        whole: torch.Tensor = comm.allgatherv(local, layout.counts)
+        out = empty(layout.gshape, local.dtype, local.device)
+        whole: torch.Tensor = comm.allgatherv(local, layout.counts, out=out)
         return whole
     # Slabs along an inner axis are packed with that axis first, and unpacked on arrival.
     packed = local.movedim(layout.split, 0).contiguous()
@@ -59,7 +61,7 @@ def relayout(
     if comm.size == 1:
         return local
     plan_of = redistribution_plan if source.split == target.split else resplit_plan
-    out = torch.empty(target.lshape(rank), dtype=local.dtype, device=local.device)
+    out = empty(target.lshape(rank), local.dtype, local.device)
     return execute(comm, plan_of(source, target, rank), local, out)
 
 
@@ -69,7 +71,7 @@ def mirror(comm: Communicator, local: torch.Tensor, source: Layout, target: Layo
     reversed_local = flip(local, source.split)
     if comm.size == 1:
         return reversed_local
-    out = torch.empty(target.lshape(comm.rank), dtype=local.dtype, device=local.device)
+    out = empty(target.lshape(comm.rank), local.dtype, local.device)
     return execute(comm, mirror_plan(source, target, comm.rank), reversed_local, out)
 
 
@@ -100,7 +102,7 @@ def assemble(
     axis : int
     segments : sequence of Segment
     """
-    out = locals_[0].new_empty(target.lshape(comm.rank))
+    out = empty(target.lshape(comm.rank), locals_[0].dtype, locals_[0].device)
     plan = assembly_plan(sources, target, axis, segments, comm.rank)
     for block, value in plan.fills:
         out[block].fill_(value)

@@ -105,12 +105,10 @@ def _positive(x: torch.Tensor) -> torch.Tensor:
     return x.clone()
 
 
-add = binary(Kernel("add", torch.add, takes_out=True, carry="wrap"), "Sum.")
-subtract = binary(
-    Kernel("subtract", torch.sub, kinds="iufc", takes_out=True, carry="wrap"), "Difference."
-)
-multiply = binary(Kernel("multiply", torch.mul, takes_out=True, carry="wrap"), "Product.")
-divide = binary(Kernel("divide", torch.div, rule="float", takes_out=True), "Quotient.")
+add = binary(Kernel("add", torch.add, carry="wrap"), "Sum.")
+subtract = binary(Kernel("subtract", torch.sub, kinds="iufc", carry="wrap"), "Difference.")
+multiply = binary(Kernel("multiply", torch.mul, carry="wrap"), "Product.")
+divide = binary(Kernel("divide", torch.div, rule="float"), "Quotient.")
 floor_divide = binary(
     Kernel("floor_divide", _floor_divide, kinds="iuf", of_uint64=numpy_on_uint64(np.floor_divide)),
     "Quotient rounded towards -inf.",
@@ -124,7 +122,7 @@ fmod = binary(
     "Remainder with the sign of the dividend.",
 )
 power = binary(
-    Kernel("power", torch.pow, kinds="iufc", takes_out=True, of_uint64=numpy_on_uint64(np.power)),
+    Kernel("power", torch.pow, kinds="iufc", of_uint64=numpy_on_uint64(np.power)),
     "First to the second.",
 )
 float_power = binary(

@@ -21,14 +21,10 @@ __all__ = [
     "right_shift",
 ]
 
-bitwise_and = binary(
-    Kernel("bitwise_and", torch.bitwise_and, kinds="biu", takes_out=True, carry="wrap"), "And."
-)
-bitwise_or = binary(
-    Kernel("bitwise_or", torch.bitwise_or, kinds="biu", takes_out=True, carry="wrap"), "Or."
-)
+bitwise_and = binary(Kernel("bitwise_and", torch.bitwise_and, kinds="biu", carry="wrap"), "And.")
+bitwise_or = binary(Kernel("bitwise_or", torch.bitwise_or, kinds="biu", carry="wrap"), "Or.")
 bitwise_xor = binary(
-    Kernel("bitwise_xor", torch.bitwise_xor, kinds="biu", takes_out=True, carry="wrap"),
+    Kernel("bitwise_xor", torch.bitwise_xor, kinds="biu", carry="wrap"),
     "Exclusive or.",
 )
 bitwise_invert = bitwise_not = invert = unary(

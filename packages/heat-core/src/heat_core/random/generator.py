@@ -10,6 +10,7 @@ import torch
 
 from heat_core.comm import Communicator, get_comm
 from heat_core.layout import Layout
+from heat_core.memory import empty
 from heat_core.random.philox import Draw, TileBits, fill
 
 __all__ = ["Generator", "State", "default_rng"]
@@ -83,7 +84,7 @@ class Generator:
         n_event_axes: int = 0,
     ) -> torch.Tensor:
         """The local part of an array of which ``draw`` fills the tiles, on the CPU."""
-        local = torch.empty(layout.lshape(comm.rank), dtype=dtype)
+        local = empty(layout.lshape(comm.rank), dtype)
         slab = layout.slices(comm.rank)
         fill(self._bits, self._next(), layout.gshape, slab, local, draw, n_event_axes)
         return local

@@ -45,25 +45,29 @@ def uniform(rng: np.random.Generator, out: torch.Tensor, block: Block) -> None: 
 def normal(rng: np.random.Generator, out: torch.Tensor, block: Block) -> None:  # noqa: ARG001
     """Standard normal, by the exact transform of Box and Muller (1958).
 
-    Twice as fast as NumPy's ziggurat, because torch computes it with vector instructions.
+    Twice as fast as NumPy's ziggurat, because NumPy's functions use vector instructions, and more
+    of them than torch's.
     """
     n_pairs = (out.numel() + 1) // 2
     if out.dtype is torch.float64:
-        values, unit = torch.from_numpy(rng.random(2 * n_pairs)), 1.0
+        values, unit = rng.random(2 * n_pairs), 1.0
     else:
-        values, unit = _twenty_four_bits(rng, torch.empty(2 * n_pairs)), 2**-24
+        values, unit = _twenty_four_bits(rng, torch.empty(2 * n_pairs)).numpy(), 2**-24
     radius, angle = values[:n_pairs], values[n_pairs:]
     # 1 - u is exact and never 0.
-    radius.mul_(-unit).add_(1).log_().mul_(-2).sqrt_()
-    angle.mul_(2 * math.pi * unit)
+    radius *= -unit
+    radius += 1
+    np.log(radius, out=radius)
+    radius *= -2
+    np.sqrt(radius, out=radius)
+    angle *= 2 * math.pi * unit
+    sines = np.sin(angle)
+    np.cos(angle, out=angle)
+    angle *= radius
+    sines *= radius
     flat = out.view(-1)
-    n_sines = out.numel() - n_pairs
-    if out.dtype is values.dtype:
-        torch.cos(angle, out=flat[:n_pairs]).mul_(radius)
-        torch.sin(angle[:n_sines], out=flat[n_pairs:]).mul_(radius[:n_sines])
-    else:
-        flat[:n_pairs] = torch.cos(angle).mul_(radius)
-        flat[n_pairs:] = torch.sin(angle[:n_sines]).mul_(radius[:n_sines])
+    flat[:n_pairs] = torch.from_numpy(angle)
+    flat[n_pairs:] = torch.from_numpy(sines[: out.numel() - n_pairs])
 
 
 def integers(low: int, high: int) -> Draw:
