@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +24,7 @@ from f3.compare import (
     sweep,
 )
 from f3.seeds import ORDER, derive
+from mpi_utils import world
 
 CLASSIFICATION = [name for name in ALGORITHMS if name != "f3-softmax"]
 
@@ -100,7 +105,7 @@ def test_the_command_chooses_rates_tests_once_and_goes_on(tmp_path, capsys, monk
     printed = capsys.readouterr().out
     assert "digits, 1 hidden" in printed and "of the gap to drtp" in printed
     outcomes = read_outcomes(file)
-    assert [o.part for o in outcomes].count("validation") == 6
+    assert [o.part for o in outcomes].count("validation") == 18  # three seeds each
     tests = [o for o in outcomes if o.part == "test"]
     assert sorted({o.seed for o in tests}) == [0, 1]
     assert all(o.score > 0.3 for o in tests if o.algorithm == "bp")
@@ -122,6 +127,115 @@ def test_what_can_not_be_compared(tmp_path, capsys) -> None:
     own = load("own.csv", tmp_path)
     assert own.regression and own.x.shape == (30, 3) and own.rows.shape == (30, 1)
     assert abs(float(own.rows.mean())) < 1e-6
+
+
+def write_idx(file, array) -> None:
+    shape = np.array(array.shape, ">u4").tobytes()
+    with gzip.open(file, "wb") if file.suffix == ".gz" else file.open("wb") as handle:
+        handle.write(b"\0\0\x08" + bytes([array.ndim]) + shape + array.tobytes())
+
+
+def test_files_of_known_data_sets(tmp_path, capsys) -> None:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (9, 4, 4), dtype=np.uint8)
+    classes = np.arange(9, dtype=np.uint8) % 3
+    idx = tmp_path / "idx"
+    idx.mkdir()
+    for part, n in (("train", 9), ("t10k", 4)):
+        write_idx(idx / f"{part}-images-idx3-ubyte.gz", pixels[:n])
+        write_idx(idx / f"{part}-labels-idx1-ubyte", classes[:n])
+    images = load("idx", tmp_path)
+    assert images.x.shape == (9, 16) and images.test_rows.shape == (4, 3)
+    assert abs(float(images.x.mean())) < 1e-6 and float(
+        images.x.std(correction=0)
+    ) == pytest.approx(1)
+    assert images.rows.argmax(1).tolist() == classes.tolist()
+    assert images.first(5).x.shape == (5, 16)
+
+    cifar = tmp_path / "cifar"
+    cifar.mkdir()
+    for number, name in enumerate(["data_batch_1", "data_batch_2", "test_batch"]):
+        rows = pixels.reshape(9, 16)[3 * number : 3 * number + 3]
+        batch = {b"data": rows, b"labels": [0, 1, 2]}
+        (cifar / name).write_bytes(pickle.dumps(batch, protocol=2))
+    read = load("cifar", tmp_path)
+    torch.testing.assert_close(
+        read.x * pixels[:6].std() + pixels[:6].mean(), torch.tensor(pixels[:6]).flatten(1).float()
+    )
+    assert read.test_x.shape == (3, 16)
+    (cifar / "test_batch").write_bytes(pickle.dumps(print))
+    assert cli.main(["compare", "--data", "cifar", "--data-dir", str(tmp_path)]) == 2
+    assert "no use for" in capsys.readouterr().err
+
+    (idx / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\1\0\0\0\x09abc")
+    assert cli.main(["compare", "--data", "idx", "--data-dir", str(tmp_path)]) == 2
+    assert "cut off" in capsys.readouterr().err
+    (idx / "train-labels-idx1-ubyte").write_bytes(b"hello")
+    with pytest.raises(ValueError, match="not an idx file"):
+        load("idx", tmp_path)
+
+    assert cli.main(["data", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    digest = hashlib.sha256((cifar / "data_batch_1").read_bytes()).hexdigest()
+    assert digest in printed and printed.count("idx ") == 4
+    assert cli.main(["data", str(tmp_path / "nowhere")]) == 2
+
+
+def test_tables_of_wines_and_kernels(tmp_path) -> None:
+    generator = np.random.default_rng(0)
+    names = ";".join(f'"{i}"' for i in range(12))
+    wines = generator.normal(size=(40, 12)).round(3)
+    wines[7] = wines[3]
+    for colour, part in (("red", wines[:15]), ("white", wines[15:])):
+        file = tmp_path / f"winequality-{colour}.csv"
+        np.savetxt(file, part, delimiter=";", header=names, comments="", fmt="%.3f")
+    all_of_them, unique = load("wine-quality", tmp_path), load("wine-quality-unique", tmp_path)
+    assert all_of_them.x.shape == (32, 12) and all_of_them.test_x.shape == (8, 12)
+    assert len(unique.x) + len(unique.test_x) == 39
+    flags = torch.cat([all_of_them.x[:, 0], all_of_them.test_x[:, 0]])
+    assert sorted(flags.unique(return_counts=True)[1].tolist()) == [15, 25]
+
+    kernels = generator.integers(1, 9, (20, 18)).astype(float)
+    np.savetxt(tmp_path / "sgemm_product.csv", kernels, delimiter=",", header="x", comments="")
+    times = load("sgemm", tmp_path)
+    assert times.x.shape == (64, 14) and times.test_rows.shape == (16, 1)
+    assert torch.equal(times.x[0], times.x[3]) and times.regression
+
+
+def test_folders_of_images(tmp_path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for part in ("train", "test"):
+        for name, shade in (("cat", 10), ("dog", 200)):
+            folder = tmp_path / "pets" / part / name
+            folder.mkdir(parents=True)
+            for number in range(3):
+                image.new("L", (4, 4), shade + number).save(folder / f"{number}.png")
+    pets = load("pets", tmp_path)
+    assert pets.x.shape == (6, 16) and pets.rows.argmax(1).tolist() == [0, 0, 0, 1, 1, 1]
+    assert bool((pets.x[:3] < 0).all()) and bool((pets.test_x[3:] > 0).all())
+
+
+def test_costs_of_a_step(capsys) -> None:
+    assert cli.main(["bench", "memory", "--depth", "4,16", "--width", "64", "--batch", "256"]) == 0
+    lines = [line.split(": ")[-1].split() for line in capsys.readouterr().out.splitlines()]
+    peaks = [dict(zip(line[::2], map(float, line[1::2]), strict=True)) for line in lines]
+    assert peaks[1]["f3"] == pytest.approx(peaks[0]["f3"], abs=0.1)  # does not grow with the depth
+    assert peaks[1]["bp"] > 2.5 * peaks[0]["bp"]
+    speed = ["bench", "speed", "--depth", "10", "--width", "64", "--batch", "64", "--rounds", "1"]
+    assert cli.main(speed) == 0
+    shares = capsys.readouterr().out
+    assert "bp 1.00 and 1.00" in shares and "f3 0.7" in shares
+
+
+@pytest.mark.parallel([1, 2])
+def test_pipelines_are_measured_with_equal_weights(capsys) -> None:
+    bench = ["bench", "pipeline", "--depth", "4", "--width", "16", "--batch", "8", "--rounds", "1"]
+    assert cli.main(bench) == 0
+    printed = capsys.readouterr().out
+    if world().rank == 0:
+        assert "largest difference of a weight: 0.0" in printed
+    else:
+        assert printed == ""
 
 
 def test_gaps_are_shares_of_the_way_to_backpropagation() -> None:

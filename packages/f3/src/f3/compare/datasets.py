@@ -1,16 +1,33 @@
-"""Data for comparisons: scikit-learn's, idx files, and CSV files."""
+"""Data for comparisons: scikit-learn's, well-known files, and CSV files."""
 
 from __future__ import annotations
 
-import gzip
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Samples", "load", "read_idx"]
+from f3.compare.files import (
+    Arrays,
+    read_cifar,
+    read_idx_images,
+    read_image_folder,
+    read_sgemm,
+    read_wine_quality,
+)
+
+__all__ = ["Samples", "load", "standardised"]
+
+BUNDLED = ("digits", "diabetes", "wine")
+#: sets of several files in one folder
+IN_FOLDERS: dict[str, Callable[[Path], Arrays]] = {
+    "wine-quality": read_wine_quality,
+    "wine-quality-unique": lambda folder: read_wine_quality(folder, unique=True),
+    "sgemm": read_sgemm,
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +38,7 @@ class Samples:
     ----------
     name : str
     x, test_x : Tensor, (n, n_inputs)
-        Standardised by the mean and deviation of the training samples as a whole.
+        Standardised by the training samples: each column, or for images all pixels as a whole.
     rows, test_rows : Tensor, (n, C)
         One-hot, or standardised targets.
     regression : bool
@@ -41,6 +58,15 @@ class Samples:
         a, b = order[held:], order[:held]
         return Samples(self.name, self.x[a], self.rows[a], self.x[b], self.rows[b], self.regression)
 
+    def first(self, n: int) -> Samples:
+        """With the first n training samples only."""
+        return replace(self, x=self.x[:n], rows=self.rows[:n])
+
+    def to(self, device: torch.device | str) -> Samples:
+        """On a device."""
+        tensors = ("x", "rows", "test_x", "test_rows")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
+
 
 def load(name: str, folder: Path | None = None) -> Samples:
     """Samples by name.
@@ -48,71 +74,81 @@ def load(name: str, folder: Path | None = None) -> Samples:
     Parameters
     ----------
     name : str
-        "digits", "diabetes" or "wine" of scikit-learn; a folder with the four files of MNIST or
-        Fashion-MNIST (idx, maybe gzipped); or a CSV file whose last column is the target, a number.
+        "digits", "diabetes" or "wine" of scikit-learn; "wine-quality", "wine-quality-unique" or
+        "sgemm", whose files lie in `folder`; a folder with the four files of MNIST or
+        Fashion-MNIST (idx, maybe gzipped), with the python batches of CIFAR-10, or with images in
+        train/CLASS and test/CLASS; or a CSV file whose last column is the target, a number.
     folder : Path, optional
-        Where a relative name is looked for.
+        Where the files, or a relative name, are looked for; by default the working directory.
 
     Raises
     ------
     FileNotFoundError
         If there are no such data.
+    ValueError
+        If a file is damaged.
     """
-    if name in {"digits", "diabetes", "wine"}:
+    folder = folder or Path()
+    path = folder / name
+    if name in BUNDLED:
         from sklearn import datasets
 
         x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-        return _parted(name, x, y, regression=name == "diabetes")
-    path = (folder or Path()) / name
+        return standardised(name, _three_quarters(x, y), regression=name == "diabetes")
+    if name in IN_FOLDERS:
+        return standardised(name, IN_FOLDERS[name](folder), regression=True)
     if path.is_dir():
-        return _images(path)
+        return standardised(path.name, _images(path), regression=False, images=True)
     if path.is_file():
-        rows = np.genfromtxt(path, delimiter=",", skip_header=1)
-        return _parted(path.stem, rows[:, :-1], rows[:, -1], regression=True)
+        table = np.genfromtxt(path, delimiter=",", skip_header=1)
+        return standardised(
+            path.stem, _three_quarters(table[:, :-1], table[:, -1]), regression=True
+        )
+    known = ", ".join([*BUNDLED, *IN_FOLDERS])
     raise FileNotFoundError(
-        f"{name!r} is neither digits, diabetes or wine, nor a folder of idx files, nor a CSV file"
+        f"{name!r} is none of {known}, nor a folder of images, nor a CSV file in {folder.resolve()}"
     )
 
 
-def _parted(name: str, x: np.ndarray, y: np.ndarray, *, regression: bool) -> Samples:
+def standardised(name: str, arrays: Arrays, *, regression: bool, images: bool = False) -> Samples:
+    """Samples with mean zero and deviation one in training, and targets as rows.
+
+    Parameters
+    ----------
+    name : str
+    arrays : Arrays
+    regression : bool
+        Targets are standardised; else they are class numbers and become one-hot rows.
+    images : bool
+        One mean and deviation for all pixels.
+    """
+    axis, dtype = (None, np.float32) if images else (0, np.float64)
+    centre, deviation = arrays.x.mean(axis).astype(dtype), arrays.x.std(axis).astype(dtype)
+    deviation = np.where(deviation > 0, deviation, dtype(1))
+    inputs = [
+        torch.tensor((part.astype(dtype) - centre) / deviation, dtype=torch.float32)
+        for part in (arrays.x, arrays.test_x)
+    ]
+    if regression:
+        mean, spread = arrays.y.mean(), arrays.y.std()
+        targets = [(part[:, None] - mean) / spread for part in (arrays.y, arrays.test_y)]
+    else:
+        classes = np.eye(int(max(arrays.y.max(), arrays.test_y.max())) + 1)
+        targets = [classes[part.astype(int)] for part in (arrays.y, arrays.test_y)]
+    rows = [torch.tensor(part, dtype=torch.float32) for part in targets]
+    return Samples(name, inputs[0], rows[0], inputs[1], rows[1], regression)
+
+
+def _images(folder: Path) -> Arrays:
+    if (folder / "test_batch").exists():
+        return read_cifar(folder)
+    if (folder / "train").is_dir():
+        return read_image_folder(folder)
+    return read_idx_images(folder)
+
+
+def _three_quarters(x: np.ndarray, y: np.ndarray) -> Arrays:
     """Three quarters for training."""
     order = np.random.default_rng(0).permutation(len(x))
     train, test = np.split(order, [3 * len(x) // 4])
-    centre, deviation = x[train].mean(0), x[train].std(0)
-    x = (x - centre) / np.where(deviation > 0, deviation, 1)
-    rows = (y[:, None] - y[train].mean()) / y[train].std() if regression else np.eye(y.max() + 1)[y]
-    parts = (torch.tensor(part, dtype=torch.float32) for part in (x, rows))
-    a, b = parts
-    return Samples(name, a[train], b[train], a[test], b[test], regression)
-
-
-def _images(folder: Path) -> Samples:
-    kinds = ("images-idx3", "labels-idx1")
-    parts = {
-        part: [read_idx(_one_of(folder, f"{part}-{kind}-ubyte*")) for kind in kinds]
-        for part in ("train", "t10k")
-    }
-    images = {part: torch.tensor(p[0].copy()).flatten(1).float() for part, p in parts.items()}
-    centre, deviation = images["train"].mean(), images["train"].std()
-    x, test_x = ((images[part] - centre) / deviation for part in ("train", "t10k"))
-    rows, test_rows = (
-        torch.nn.functional.one_hot(torch.tensor(parts[part][1].copy()).long()).float()
-        for part in ("train", "t10k")
-    )
-    return Samples(folder.name, x, rows, test_x, test_rows, regression=False)
-
-
-def _one_of(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if not found:
-        raise FileNotFoundError(f"{folder} has no file {pattern}")
-    return found[0]
-
-
-def read_idx(file: Path) -> np.ndarray:
-    """The bytes of an idx file, which may be gzipped, in their shape."""
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as handle:
-        raw = handle.read()
-    axes = raw[3]
-    shape = np.frombuffer(raw, ">u4", axes, 4).astype(int)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    return Arrays(x[train], y[train], x[test], y[test])

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from f3.metrics import gap_closed
+from f3.training import COSINE_LIMIT
 
 __all__ = ["Outcome", "append", "read_outcomes", "table"]
 
@@ -75,7 +76,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """Test scores as mean and deviation over seeds, and the gap that each algorithm closes.
 
     The gap is the one between a reference (DRTP, and training of the head alone) and
-    backpropagation, where these were run.
+    backpropagation, where these were run. "stale" marks runs in which stored errors pointed
+    elsewhere than fresh ones (where `fit` warns: a cosine below
+    0.9 from the fifth epoch on, in any seed).
     """
     lines = []
     tests = [outcome for outcome in outcomes if outcome.part == "test"]
@@ -87,10 +90,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
         lines.append(f"{data}, {depth} hidden")
         for name in names:
             spread = statistics.stdev(scores[name]) if len(scores[name]) > 1 else float("nan")
-            line = f"  {name:17} {means[name]:8.4f} ± {spread:.4f}"
+            mine = [o for o in cell if o.algorithm == name]
+            line = f"  {name:17} lr {mine[0].lr:6.0e} {means[name]:8.4f} ± {spread:.4f}"
             for reference in ("drtp", "shallow"):
                 if {"bp", reference} <= set(names) and name not in {"bp", reference}:
                     share = gap_closed(means[name], means[reference], means["bp"])
                     line += f"  {share:5.0%} of the gap to {reference}"
-            lines.append(line)
+            least = min(o.cosine for o in mine)
+            lines.append(f"{line}  stale: cosine {least:.2f}" if least < COSINE_LIMIT else line)
     return "\n".join(lines)

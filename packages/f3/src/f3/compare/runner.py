@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +17,8 @@ from f3.compare.sweep import Run, sweep
 
 __all__ = ["Plan", "compare"]
 
-#: the seed of the runs among which a learning rate is chosen
-CHOOSING_SEED = 1000
+#: seeds of the runs among which a learning rate is chosen, by their mean
+CHOOSING_SEEDS = (1000, 1001, 1002)
 SETTLED = 5
 
 
@@ -74,16 +76,28 @@ def compare(samples: Samples, plan: Plan, file: Path | None = None) -> list[Outc
     done = {outcome.key: outcome for outcome in (read_outcomes(file) if file else [])}
     wanted: list[Outcome] = []
     for depth in plan.depths:
-        choosing = [Run(a, lr, CHOOSING_SEED) for a in plan.algorithms for lr in plan.rates]
+        choosing = [
+            Run(name, lr, seed)
+            for name in plan.algorithms
+            for lr in plan.rates
+            for seed in CHOOSING_SEEDS
+        ]
         chosen = _scored(samples, plan, depth, choosing, "validation", done, file)
-        sign = -1 if samples.regression else 1
         best = {
-            name: max((o for o in chosen if o.algorithm == name), key=lambda o: sign * o.score).lr
+            name: max(plan.rates, key=lambda lr: _merit(chosen, name, lr, samples.regression))
             for name in plan.algorithms
         }
         runs = [Run(name, best[name], seed) for name in plan.algorithms for seed in plan.seeds]
         wanted += chosen + _scored(samples, plan, depth, runs, "test", done, file)
     return wanted
+
+
+def _merit(outcomes: Sequence[Outcome], algorithm: str, lr: float, regression: bool) -> float:
+    """Mean score over the seeds, more is better; a run that diverged makes it the worst."""
+    mean = statistics.mean(o.score for o in outcomes if (o.algorithm, o.lr) == (algorithm, lr))
+    if math.isnan(mean):
+        return -math.inf
+    return -mean if regression else mean
 
 
 def _scored(
