@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -185,7 +186,7 @@ def test_cuts_balance_the_largest_part() -> None:
 
 
 FAILING = """
-import os, signal, sys
+import os, pathlib, signal, sys, time
 import torch, f3
 from torch import nn
 from mpi_utils import world
@@ -198,6 +199,7 @@ class Faulty(nn.Linear):
     def forward(self, h):
         Faulty.calls += 1
         if Faulty.calls == 12 and comm.rank == 1:
+            pathlib.Path(sys.argv[1]).write_text(str(time.time()))
             {how}
         return super().forward(h)
 
@@ -218,10 +220,12 @@ f3.Pipeline(learner, comm, cuts=[1]).fit(f3.TensorBatches(x, t, 4), 1000)
 def test_a_rank_that_dies_takes_all_with_it(tmp_path, how) -> None:
     script = tmp_path / "failing.py"
     script.write_text(textwrap.dedent(FAILING).replace("{how}", how))
+    when = tmp_path / "when"
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_COMM", "PMIX"))}
-    launcher = Path(sys.executable).with_name("mpirun")
+    beside = Path(sys.executable).with_name("mpirun")
+    launcher = str(beside) if beside.exists() else "mpirun"
     ended = subprocess.run(
-        [str(launcher) if launcher.exists() else "mpirun", "-n", "2", sys.executable, str(script)],
+        [launcher, "-n", "2", sys.executable, str(script), str(when)],
         env=clean | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -229,6 +233,7 @@ def test_a_rank_that_dies_takes_all_with_it(tmp_path, how) -> None:
         check=False,
     )
     assert ended.returncode != 0
+    assert time.time() - float(when.read_text()) < 5
     if "lost" in how:
         assert "rank 1 of the pipeline failed" in ended.stderr
         assert "ValueError: lost" in ended.stderr

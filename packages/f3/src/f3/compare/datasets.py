@@ -94,7 +94,8 @@ def load(name: str, folder: Path | None = None) -> Samples:
         from sklearn import datasets
 
         x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-        return standardised(name, _three_quarters(x, y), regression=name == "diabetes")
+        kind = {"regression": name == "diabetes", "images": name == "digits"}
+        return standardised(name, _three_quarters(x, y), **kind)
     if name in IN_FOLDERS:
         return standardised(name, IN_FOLDERS[name](folder), regression=True)
     if path.is_dir():
