@@ -110,6 +110,9 @@ def test_the_command_chooses_rates_tests_once_and_goes_on(tmp_path, capsys, monk
     assert sorted({o.seed for o in tests}) == [0, 1]
     assert all(o.score > 0.3 for o in tests if o.algorithm == "bp")
     assert picture.stat().st_size > 1000
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="no outcomes"):
+        read_outcomes(tmp_path / "other.csv")
     before = file.read_text()
     monkeypatch.setattr("f3.compare.runner.sweep", None)  # nothing is left to train
     assert cli.main(command) == 0

@@ -61,15 +61,24 @@ def append(file: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def read_outcomes(file: Path) -> list[Outcome]:
-    """The rows of a file of `append`; none if there is no file."""
+    """The rows of a file of `append`; none if there is no file.
+
+    Raises
+    ------
+    ValueError
+        If it is another kind of file, or damaged.
+    """
     if not file.exists():
         return []
     kinds = {"str": str, "int": int, "float": float}
     with file.open(newline="") as handle:
-        return [
-            Outcome(**{f.name: kinds[str(f.type)](row[f.name]) for f in fields(Outcome)})
-            for row in csv.DictReader(handle)
-        ]
+        try:
+            return [
+                Outcome(**{f.name: kinds[str(f.type)](row[f.name]) for f in fields(Outcome)})
+                for row in csv.DictReader(handle)
+            ]
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise ValueError(f"{file} holds no outcomes of comparisons: {error}") from error
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
