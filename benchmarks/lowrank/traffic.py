@@ -30,7 +30,6 @@ from tasks.peers import LocalSGD, Peer, PowerSGD
 from torch import nn
 
 import lowrank
-from lowrank.ab.outer import Outer
 from lowrank.parallel import VirtualComm, run_virtual
 from lowrank.parallel.communicators import share
 from mpi_utils import Communicator, traffic, world
@@ -94,8 +93,8 @@ METHODS: dict[str, Attach] = {
         warmup=0.1,
     ),
     "local SGD": peer(LocalSGD, every=56),
-    "DiLoCo": peer(LocalSGD, every=56, outer=Outer(0.7, 0.9)),
-    "DiLoCo, half as fast": peer(LocalSGD, every=56, outer=Outer(0.5, 0.5)),
+    "DiLoCo": peer(LocalSGD, every=56, outer=(0.7, 0.9)),
+    "DiLoCo, half as fast": peer(LocalSGD, every=56, outer=(0.5, 0.5)),
     "PowerSGD, rank 4": peer(PowerSGD, rank=4),
 }
 
@@ -201,6 +200,8 @@ def main() -> int:
     for seed in range(seeds):
         for name, attach in methods.items():
             outcomes[name].append(measure(data, attach, seed, epochs, comm))
+            if comm is None or comm.rank == 0:
+                print(name, seed, outcomes[name][-1], file=sys.stderr, flush=True)
     if comm is None or comm.rank == 0:
         print(f"{RANKS} ranks, {seeds} seeds, {epochs} epochs")
         show(outcomes)

@@ -55,9 +55,9 @@ class Peer:
 class LocalSGD(Peer):
     """Ranks train by themselves; weights are averaged now and then, or moved by an outer step."""
 
-    def __init__(self, *args: Any, every: int, outer: Outer | None = None) -> None:
+    def __init__(self, *args: Any, every: int, outer: tuple[float, float] = (1.0, 0.0)) -> None:
         super().__init__(*args)
-        self.every, self.outer = every, outer or Outer()
+        self.every, self.outer = every, Outer(*outer)
         self.start: list[Tensor] = []
 
     def weights(self) -> None:
