@@ -12,7 +12,7 @@ from mpi_utils import Communicator, world
 from propulate import Individual, Islands, Propulator, Status, Uid, pruners, set_logger_config
 from propulate import propagators as pg
 from propulate.cli import main
-from propulate.pruners.forecast import GaussianProcess
+from propulate.gaussian import most_likely
 from propulate.replaying import replay
 from propulate.storage.journal import Journal, read_journal
 
@@ -144,7 +144,7 @@ def test_replays_say_what_they_need(tmp_path) -> None:
 
 def test_gaussian_processes_interpolate_and_know_what_they_do_not() -> None:
     x = np.linspace(0, 1, 25)[:, None]
-    model = GaussianProcess(x, np.sin(6 * x[:, 0]))
+    model = most_likely(x, np.sin(6 * x[:, 0]))
     mean, deviation = model.predict(np.array([[0.51], [3.0]]))
     assert mean[0] == pytest.approx(np.sin(3.06), abs=0.02)
     assert deviation[1] > 5 * deviation[0]

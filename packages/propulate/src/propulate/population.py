@@ -320,6 +320,16 @@ class PopulationView(Sequence[Individual]):
         self.fill = fill
         self.seq = 0
 
+    @classmethod
+    def of(cls, inds: Iterable[Individual], space: SearchSpace) -> PopulationView:
+        """A view of copies of some individuals, for use without an engine."""
+        population = Population(space)
+        for seq, individual in enumerate(inds):
+            copy = individual.copy()
+            copy.uid, copy.loss, copy.status = Uid(0, 0, seq), individual.loss, Status.COMPLETE
+            population.add(copy)
+        return cls(population)
+
     def __len__(self) -> int:
         return self.population.n_active
 

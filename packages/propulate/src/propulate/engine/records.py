@@ -21,7 +21,7 @@ __all__ = ["Codec", "TrialCodec"]
 _HEAD = struct.Struct("<IIIiiBBBBdddI")
 _UID = struct.Struct("<III")
 _STATUSES = tuple(Status)
-_OPERATORS = ("", "init", "ga", "cma", "local", "de", "tpe", "initial")
+_OPERATORS = ("", "init", "ga", "cma", "local", "de", "tpe", "initial", "quadratic", "gp")
 _OTHER = 255  # the operator's name is in the tail
 _TAIL = (
     "interim",

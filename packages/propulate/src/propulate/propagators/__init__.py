@@ -2,6 +2,7 @@
 
 from propulate.propagators.adaptive import AdaptivePropagator, Shares
 from propulate.propagators.base import Context, Propagator, Stochastic
+from propulate.propagators.bayesian import BayesianPropagator
 from propulate.propagators.combine import (
     Compose,
     Conditional,
@@ -60,6 +61,7 @@ __all__ = [
     "AdaptivePropagator",
     "BasicCMA",
     "BasicPSO",
+    "BayesianPropagator",
     "CMAPropagator",
     "CanonicalPSO",
     "Compose",

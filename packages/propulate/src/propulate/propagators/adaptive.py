@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from propulate.individual import Individual, Status
 from propulate.population import PopulationView
 from propulate.propagators.base import Context, Propagator, Random
+from propulate.propagators.bayesian import BayesianModel
 from propulate.propagators.cma import CovarianceAdaptation
 from propulate.propagators.differential import SuccessHistory, current_to_best
-from propulate.propagators.parzen import propose
 from propulate.propagators.quadratic import lowest, n_terms
 from propulate.propagators.vary import Limits, inherit_categories, other_gene, reflect
 from propulate.ranking import Ranking
@@ -26,6 +26,7 @@ from propulate.space import SearchSpace
 __all__ = ["AdaptivePropagator", "Shares"]
 
 Array = NDArray[np.float64]
+_SHARE_GP = 0.8  # of the candidates of Gaussian processes while they are in use
 _NEAR = math.log(5e-5), math.log(0.05)  # logarithms of the steps of local search
 
 
@@ -42,23 +43,19 @@ class Shares:
     local: float = 0.03
     de: float = 0.02
     quadratic: float = 0.08
-    tpe: float = 0.0
 
     @classmethod
-    def suited(cls, n: int, budget: int | None) -> Shares:
-        """For a number of ordered genes, and for a budget if it is small."""
-        few = cls(ga=0.35, cma=0.33, local=0.05, quadratic=0.13)
-        shares = few if n <= 4 else cls()
-        if budget is None or budget > 300:
-            return shares
-        return replace(shares, ga=shares.ga - 0.2, cma=shares.cma - 0.05, tpe=0.25)
+    def suited(cls, n: int) -> Shares:
+        """For a number of ordered genes."""
+        return cls(ga=0.35, cma=0.33, local=0.05, quadratic=0.13) if n <= 4 else cls()
 
 
 class AdaptivePropagator(Propagator):
-    """Genetic operators, covariance adaptation, differential evolution, density estimation.
+    """Gaussian processes, genetic operators, covariance adaptation, differential evolution.
 
     Each new candidate is made by one operator, from the best individuals known. Which one is drawn
-    guaranteed shares and from credit, which an operator earns by candidates that do well.
+    from guaranteed shares and from credit, which an operator earns by candidates that do well.
+    While little is known, most candidates are proposed by a Gaussian process.
 
     Parameters
     ----------
@@ -68,7 +65,10 @@ class AdaptivePropagator(Propagator):
     init_size : int, optional
         Points of the initial design; default the pool's size, at most a fifth of the budget.
     shares : Shares, optional
-        Default by the number of parameters and the budget.
+        Default by the number of parameters.
+    n_gp : int, optional
+        Evaluations until which Gaussian processes make most candidates, each in some milliseconds;
+        default 200 with a budget of up to 500, 100 if the budget is unknown, and otherwise 0.
     crossover_prob, random_init_prob : float
         Of the genetic operator: how often a second parent gives three tenths of the genes, and how
         often it draws a random individual instead.
@@ -85,7 +85,7 @@ class AdaptivePropagator(Propagator):
     rng : source of random numbers, optional
     """
 
-    operators = ("ga", "cma", "local", "de", "quadratic", "tpe")
+    operators = ("ga", "cma", "local", "de", "quadratic")
 
     def __init__(
         self,
@@ -94,6 +94,7 @@ class AdaptivePropagator(Propagator):
         init_size: int | None = None,
         *,
         shares: Shares | None = None,
+        n_gp: int | None = None,
         crossover_prob: float = 0.7,
         random_init_prob: float = 0.02,
         resample_prob: float = 0.15,
@@ -108,7 +109,7 @@ class AdaptivePropagator(Propagator):
             raise ValueError(f"pop_size must be at least 4, got {pop_size}")
         self.space = SearchSpace.of(limits)
         self._pop_size, self._init_size = pop_size, init_size
-        self.shares = shares
+        self.shares, self._n_gp = shares, n_gp
         self.crossover_prob, self.random_init_prob = crossover_prob, random_init_prob
         self.resample_prob, self.further_prob = resample_prob, further_prob
         self._log_steps = math.log(steps[0]), math.log(steps[1])
@@ -116,6 +117,7 @@ class AdaptivePropagator(Propagator):
         self.credit = dict.fromkeys(self.operators, 1.0)
         self._ordered = np.flatnonzero(self.space.ordered)
         self._categories = np.flatnonzero(~self.space.ordered)
+        self._gp = BayesianModel(self.space)
         self._cma: CovarianceAdaptation | None = None
         self._history = SuccessHistory()
         self._drawn: dict[Any, tuple[float, float, float]] = {}  # of candidates of DE: F, CR, loss
@@ -130,7 +132,9 @@ class AdaptivePropagator(Propagator):
         self.init_size = self._init_size or self.pop_size
         if self._init_size is None and budget is not None:
             self.init_size = min(self.init_size, max(4, budget // 5))
-        shares = self.shares or Shares.suited(len(self._ordered), budget)
+        few = 100 if budget is None else 200 if budget <= 500 else 0
+        self.n_gp = few if self._n_gp is None else self._n_gp
+        shares = self.shares or Shares.suited(len(self._ordered))
         table = {name: getattr(shares, name) for name in self.operators}
         if not len(self._ordered):
             table["ga"] += table["cma"] + table["local"] + table["quadratic"]
@@ -149,7 +153,7 @@ class AdaptivePropagator(Propagator):
     def __call__(self, inds: Sequence[Individual]) -> Individual:
         """The next candidate."""
         if not isinstance(inds, PopulationView):
-            inds = view_of(inds, self.space)
+            inds = PopulationView.of(inds, self.space)
         if inds.n_breeding < max(4, min(self.init_size, self.pop_size)):
             return Individual.from_genes(
                 self.space, self.space.sample(self.generator), operator="init"
@@ -162,6 +166,8 @@ class AdaptivePropagator(Propagator):
 
     def _draw(self) -> str:
         """An operator, by guaranteed share and credit."""
+        if self._observed < self.n_gp and self.generator.random() < _SHARE_GP:
+            return "gp"
         shares = self._share
         rest = 1 - sum(shares.values())
         factor = rest / sum(self.credit[name] for name in shares)
@@ -264,13 +270,8 @@ class AdaptivePropagator(Propagator):
         proposed[columns] = reflect(lowest(unit[:, columns], losses, rng))
         return self._with_categories(proposed, view, rows)
 
-    def _make_tpe(self, view: PopulationView, rows: Any) -> Individual:  # noqa: ARG002
-        unit, _ = view.arrays(500)
-        if len(unit) > 2 and self.generator.random() >= 0.05:
-            genes = propose(self.space, unit, self.generator)
-        else:
-            genes = self.space.sample(self.generator)
-        return Individual.from_genes(self.space, genes)
+    def _make_gp(self, view: PopulationView, rows: Any) -> Individual:  # noqa: ARG002
+        return Individual.from_genes(self.space, self._gp.from_view(view, self.generator))
 
     # ------------------------------------------------------------------ learning
 
@@ -314,27 +315,16 @@ class AdaptivePropagator(Propagator):
             "best": self._best,
             "cma": None if self._cma is None else self._cma.state_dict(),
             "de": self._history.state_dict(),
+            "gp": self._gp.hyper.logs.tolist(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up credits, models and memories."""
         self.credit, self._best = dict(state["credit"]), state["best"]
         self._history.load_state_dict(state["de"])
+        self._gp.hyper.logs = np.array(state["gp"])
         if state["cma"] is not None:
             n = len(self._ordered)
             bins = self.space.bins[self._ordered]
             self._cma = CovarianceAdaptation(n, np.zeros(n), 1.0, bins=bins)
             self._cma.load_state_dict(state["cma"])
-
-
-def view_of(inds: Sequence[Individual], space: SearchSpace) -> PopulationView:
-    """A view of a plain sequence, for use without an engine."""
-    from propulate.individual import Uid
-    from propulate.population import Population
-
-    population = Population(space)
-    for seq, ind in enumerate(inds):
-        copy = ind.copy()
-        copy.uid, copy.loss, copy.status = Uid(0, 0, seq), ind.loss, Status.COMPLETE
-        population.add(copy)
-    return PopulationView(population)

@@ -163,11 +163,9 @@ class BasicPSO(Propagator):
 
     def _learn_from(self, inds: Sequence[Individual]) -> PopulationView:
         """A view of a plain sequence, all of whose members are one particle's history."""
-        from propulate.propagators.adaptive import view_of
-
         self._k = 1
         self._place, self._best = {}, {}
-        view = view_of(inds, self.space)
+        view = PopulationView.of(inds, self.space)
         for individual in view.population:
             self.observe(individual)
         return view

@@ -9,66 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from propulate.gaussian import GaussianProcess, most_likely
 from propulate.individual import Individual, Status
 from propulate.pruners.base import Pruner
 from propulate.space import SearchSpace
 
-__all__ = ["DynamicSurrogate", "GaussianProcess"]
+__all__ = ["DynamicSurrogate"]
 
 Array = NDArray[np.float64]
-_LENGTHS = np.geomspace(0.05, 4.0, 8)
-_NOISES = (1e-4, 1e-2, 1e-1)
-
-
-class GaussianProcess:
-    """Regression with a Matern kernel of order 3/2.
-
-    C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning" (2006),
-    algorithm 2.1. Length and noise are those of a grid with the largest marginal likelihood.
-
-    Parameters
-    ----------
-    points : (m, n) array
-    values : (m,) array
-    """
-
-    def __init__(self, points: Array, values: Array) -> None:
-        self.points = points
-        self.centre, self.scale = float(values.mean()), float(values.std()) or 1.0
-        y = (values - self.centre) / self.scale
-        distances = _distances(points, points)
-        best = -math.inf
-        for length in _LENGTHS:
-            kernel = _matern(distances / length)
-            for noise in _NOISES:
-                factor = np.linalg.cholesky(kernel + noise * np.eye(len(y)))
-                alpha = np.linalg.solve(factor.T, np.linalg.solve(factor, y))
-                evidence = -0.5 * float(y @ alpha) - float(np.log(np.diag(factor)).sum())
-                if evidence > best:
-                    best = evidence
-                    self.length, self.noise = float(length), noise
-                    self.factor, self.alpha = factor, alpha
-
-    def predict(self, points: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation at points (k, n), shapes (k,)."""
-        cross = _matern(_distances(points, self.points) / self.length)
-        mean = self.centre + self.scale * (cross @ self.alpha)
-        half = np.linalg.solve(self.factor, cross.T)
-        variance = np.maximum(1 + self.noise - (half**2).sum(axis=0), 1e-12)
-        return mean, self.scale * np.sqrt(variance)
-
-
-def _distances(a: Array, b: Array) -> Array:
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-    distances: Array = np.sqrt(np.maximum(squares, 0))
-    return distances
-
-
-def _matern(r: Array) -> Array:
-    """(1 + sqrt(3) r) exp(-sqrt(3) r)."""
-    z: Array = math.sqrt(3) * r
-    kernel: Array = (1 + z) * np.exp(-z)
-    return kernel
 
 
 class DynamicSurrogate(Pruner):
@@ -129,7 +77,7 @@ class DynamicSurrogate(Pruner):
             return
         if self._model is None:
             points = np.array(self._units)
-            self._model = GaussianProcess(points, np.array(self._losses))
+            self._model = most_likely(points, np.array(self._losses))
             self._expected = self._model.predict(points)[0]
         self._prediction = float(self._model.predict(ind.unit[None])[0][0])
 
@@ -160,5 +108,5 @@ class DynamicSurrogate(Pruner):
                 losses = [self._series[i][step - 1] for i in rows]
                 pairs = np.array([losses, self._expected[rows]]).T
                 ends = np.array([self._losses[i] for i in rows])
-                self._models[step] = GaussianProcess(self._scaled(pairs), ends)
+                self._models[step] = most_likely(self._scaled(pairs), ends)
         return self._models[step]
