@@ -5,6 +5,7 @@ C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning"
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -46,20 +47,27 @@ class GaussianProcess:
         self.centre = float(values.mean())
         y = values - self.centre
         self._points = points / lengths
-        kernel = _matern(self._points, self._points)
-        kernel.flat[:: len(y) + 1] += noise
-        self._inverse = np.linalg.inv(np.linalg.cholesky(kernel))  # of the factor: algorithm 2.1
-        white = self._inverse @ y
-        self._alpha = white @ self._inverse
-        self.amplitude = float(white @ white) / len(y) + 1e-300
-        logdet = -2 * float(np.log(self._inverse.diagonal()).sum())
+        kernel = np.empty((len(y) + 1, len(y) + 1))
+        kernel[:-1, :-1] = _matern(self._points, self._points)
+        kernel.flat[: -1 : len(y) + 2] += noise
+        # with the values as a last row, the factor's last row solves its triangular system
+        kernel[-1, :-1], kernel[-1, -1] = y, 2 * (y @ y) / noise + 1
+        factor = np.linalg.cholesky(kernel)
+        self._factor, self._white = factor[:-1, :-1], factor[-1, :-1]
+        self.amplitude = float(self._white @ self._white) / len(y) + 1e-300
+        logdet = 2 * float(np.log(self._factor.diagonal()).sum())
         self.evidence = -0.5 * (len(y) * math.log(self.amplitude) + logdet)
+
+    @functools.cached_property
+    def _inverse(self) -> Array:
+        inverse: Array = np.linalg.inv(self._factor)
+        return inverse
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the values, noise included, at points (k, n)."""
         cross = _matern(points / self.lengths, self._points)
         rest = np.maximum(1 - ((cross @ self._inverse.T) ** 2).sum(axis=1), 0)
-        mean: Array = self.centre + cross @ self._alpha
+        mean: Array = self.centre + cross @ (self._white @ self._inverse)
         deviation: Array = np.sqrt(self.amplitude * (rest + self.noise))
         return mean, deviation
 

@@ -54,7 +54,7 @@ class BayesianModel:
         Points that are used: the best ones.
     """
 
-    def __init__(self, space: SearchSpace, most: int = 120) -> None:
+    def __init__(self, space: SearchSpace, most: int = 100) -> None:
         self.space, self.most = space, most
         self.hyper = HyperParameters(space.n)
         blocks = np.where(space.ordered, 1, space.counts)
@@ -71,9 +71,7 @@ class BayesianModel:
             chosen = np.floor(unit[:, i] * count)[:, None] == np.arange(count)
             columns[:, first : first + count] = chosen * math.sqrt(0.5)
         if space.is_conditional:
-            genes = space.from_unit(unit)
-            values = [space.decode(row) for row in genes]
-            active = np.array([[name in found for name in space.names] for found in values])
+            active = space.active(space.from_unit(unit))
             columns = np.where(active[:, self._owner], columns, 0.5)
         return columns
 
@@ -89,7 +87,7 @@ class BayesianModel:
         known = self.features(unit)
         process = self.hyper.draw(known, soften(losses), self._owner, rng)
         hope = rng.exponential()
-        found = np.vstack([rng.random((150, self.space.n)), self._near(unit[:10], 0.3, rng)])
+        found = np.vstack([rng.random((100, self.space.n)), self._near(unit[:10], 0.3, rng)])
         for scale in (0.1, 0.03, 0.0):
             order = np.argsort(self._bound(process, known, found, hope), kind="stable")
             best = found[order[:5]]
@@ -106,7 +104,7 @@ class BayesianModel:
         bound: Array = np.where(squares.min(axis=1) < 1e-14, np.inf, mean - hope * deviation)
         return bound
 
-    def _near(self, unit: Array, scale: float, rng: np.random.Generator, k: int = 150) -> Array:
+    def _near(self, unit: Array, scale: float, rng: np.random.Generator, k: int = 100) -> Array:
         """Legal points at some distance from those given, in one coordinate up to all."""
         space = self.space
         centres = unit[rng.integers(len(unit), size=k)]

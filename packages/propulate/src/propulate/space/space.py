@@ -163,12 +163,23 @@ class SearchSpace:
         """Whether some parameters are active only under a condition."""
         return bool(self._conditional)
 
+    def active(self, genes: Array) -> NDArray[np.bool_]:
+        """Which parameters are active at points (k, n), same shape."""
+        found = {name: np.ones(len(genes), bool) for name in self.parameters}
+        for name in self._conditional:  # each after those that it depends on
+            for other, test in self._conditions[name]:
+                i, decode = self.column.get(other), self.parameters[other].decode
+                parent = np.zeros(len(genes)) if i is None else genes[:, i]
+                values, place = np.unique(parent, return_inverse=True)
+                holds = np.array([bool(test(decode(value))) for value in values.tolist()], bool)
+                found[name] &= found[other] & holds[place]
+        return np.array([found[name] for name in self.names]).T
+
     def key(self, genes: Array) -> bytes:
         """Equal for points that the loss function cannot tell apart."""
         if not self._conditional:
             return genes.tobytes()
-        active = self.decode(genes)
-        return np.where([name in active for name in self.names], genes, -1.0).tobytes()
+        return np.where(self.active(genes[None])[0], genes, -1.0).tobytes()
 
     @functools.cached_property
     def cardinality(self) -> float:
