@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -168,12 +166,15 @@ class AdaptivePropagator(Propagator):
         """An operator, by guaranteed share and credit."""
         if self._observed < self.n_gp and self.generator.random() < _SHARE_GP:
             return "gp"
-        shares = self._share
+        shares, credit = self._share, self.credit
         rest = 1 - sum(shares.values())
-        factor = rest / sum(self.credit[name] for name in shares)
-        limits = list(accumulate(shares[name] + factor * self.credit[name] for name in shares))
-        place = bisect(limits, self.generator.random() * limits[-1])
-        return list(shares)[min(place, len(limits) - 1)]
+        factor = rest / sum(credit[name] for name in shares)
+        place = self.generator.random()
+        for name, share in shares.items():
+            place -= share + factor * credit[name]
+            if place < 0:
+                break
+        return name
 
     def _parent(self, view: PopulationView, rows: Any, bias: float = 1.0) -> Array:
         """Genes of a member of the pool; better ones are likelier if `bias` exceeds 1."""
@@ -218,9 +219,7 @@ class AdaptivePropagator(Propagator):
         step = math.exp(low + (high - low) * rng.random()) * rng.standard_normal()
         if space.counts[i]:
             step = math.copysign(max(abs(step), space.bins[i]), step)
-        unit = space.to_unit(genes)
-        unit[i] = reflect(unit[i] + step)
-        genes[i] = space.from_unit(unit)[i]
+        genes[i] = space.gene_at(reflect(space.unit_at(genes[i], i) + step), i)
 
     def _make_cma(self, view: PopulationView, rows: Any) -> Individual:
         cma = self._model(view, rows)

@@ -27,9 +27,9 @@ __all__ = [
 Limits = SearchSpace | Mapping[str, Any]
 
 
-def reflect(unit: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fold coordinates back into [0, 1], as often as it takes."""
-    return 1 - np.abs(unit % 2 - 1)
+def reflect(unit: Any) -> Any:
+    """Fold coordinates, an array or one number, back into [0, 1], as often as it takes."""
+    return 1 - abs(unit % 2 - 1)
 
 
 def other_gene(space: SearchSpace, gene: float, i: int, rng: np.random.Generator) -> float:

@@ -212,6 +212,19 @@ class SearchSpace:
         clipped: Array = np.minimum(np.maximum(t, self._lowest), self._highest)
         return clipped
 
+    def unit_at(self, gene: float, i: int) -> float:
+        """The unit coordinate of one gene, for operators that change few."""
+        t = float(gene + self._shift[i])
+        return float(((math.log(t) if self._log[i] else t) - self._offset[i]) / self._width[i])
+
+    def gene_at(self, unit: float, i: int) -> float:
+        """The gene at one unit coordinate in [0, 1]."""
+        t = float(unit * self._width[i] + self._offset[i])
+        t = (math.exp(t) if self._log[i] else t) - float(self._shift[i])
+        if self._discrete[i]:
+            t = math.floor(t + self._half[i])
+        return min(max(t, float(self._lowest[i])), float(self._highest[i]))
+
     def clip(self, genes: Array) -> Array:
         """The nearest legal genes; shape (..., n)."""
         return self.from_unit(self.to_unit(np.clip(genes, self._lowest, self._highest)))
