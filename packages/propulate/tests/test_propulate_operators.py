@@ -10,10 +10,11 @@ import pytest
 
 from propulate import Individual, Optimizer, Population, SearchSpace, Status, Uid
 from propulate import propagators as pg
-from propulate.population import PopulationView
+from propulate.engine.records import Codec
 from propulate.propagators.cma import CovarianceAdaptation
 from propulate.ranking import Ranking
 from propulate.utils.benchmark_functions import FUNCTIONS, get_function_search_space
+from propulate.view import PopulationView
 
 LIMITS = {"x": (-1.0, 3.0), "n": (0, 9), "o": (1, 2, 4, 8), "c": ("a", "b", "d")}
 SPACE = SearchSpace(LIMITS)
@@ -144,6 +145,38 @@ def test_the_population_agrees_with_a_list() -> None:
     assert population[3] == inds[3] and population[3].equals(inds[3])
     # ≤ 8 n + 160 bytes, of which n are genes
     assert population.nbytes <= len(population) * (8 * SPACE.n + 160)
+
+
+@pytest.mark.parametrize("n_objectives", [1, 2])
+def test_individuals_added_together_are_as_if_one_by_one(n_objectives: int) -> None:
+    rng = np.random.default_rng(4)
+    codec, records = Codec(SPACE), []
+    for seq, ind in enumerate(some(300)):
+        ind.uid = Uid(0, int(rng.integers(3)), seq)
+        ind.status = Status(int(rng.choice([Status.COMPLETE, Status.PRUNED, Status.COMPLETE])))
+        ind.loss = math.inf if seq % 50 == 7 else float(rng.integers(40))  # with ties
+        ind.losses = None if n_objectives == 1 else np.array([ind.loss, 1.0])
+        ind.active, ind.operator = seq % 7 != 0, ("ga", "cma", "init")[seq % 3]
+        records.append(codec.encode(ind))
+    assert all(codec.is_plain(record, n_objectives) for record in records)
+    one, many = Population(SPACE, n_objectives), Population(SPACE, n_objectives)
+    for record in records:
+        one.add(next(codec.decode(record)))
+    for individual in codec.decode(b"".join(records[:50])):
+        many.add(individual)
+    many.extend(codec.columns(records[50:], n_objectives))
+    assert one.equals(many) and one.n_active == many.n_active and one.counts == many.counts
+    for worker in range(3):
+        assert one.newest(0, worker).uid == many.newest(0, worker).uid
+        assert one.personal_best(0, worker).uid == many.personal_best(0, worker).uid
+    for k in (1, 50, 300):
+        assert one.best_rows(k, k).tolist() == many.best_rows(k, k).tolist()
+    for a, b in zip(one, many, strict=True):
+        assert (a.uid, a.operator, a.status, a.active) == (b.uid, b.operator, b.status, b.active)
+    for population in (one, many):  # and they go on alike
+        population.deactivate(one[12].uid)
+        population.add(next(codec.decode(records[3].replace(records[3][:12], bytes(12)))))
+    assert one.best_rows(400, 400).tolist() == many.best_rows(400, 400).tolist()
 
 
 def test_nothing_that_was_handed_out_can_corrupt_the_population() -> None:

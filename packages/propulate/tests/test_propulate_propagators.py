@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from propulate import (
+    Float,
     Individual,
+    Int,
     Islands,
     Optimizer,
     Propulator,
@@ -18,6 +20,7 @@ from propulate import (
     topologies,
 )
 from propulate import propagators as pg
+from propulate.propagators.bayesian import soften
 from propulate.propagators.pareto import crowding_distances, domination_ranks
 
 NUMBERS = {"x": (-5.0, 5.0), "y": (0.0, 1e-3), "n": (0, 20)}
@@ -167,6 +170,65 @@ def test_cma_needs_numbers_and_de_a_pool() -> None:
         pg.DifferentialEvolution(NUMBERS, 3)
     with pytest.raises(ValueError, match="n_startup"):
         pg.TPE(NUMBERS, n_startup=0)
+
+
+CONDITIONAL = {
+    "rate": Float(1e-5, 1.0, log=True),
+    "units": Int(1, 64, log=True),
+    "kind": ("a", "b", "d"),
+    "decay": Float(0.0, 1.0, when={"kind": "b"}),
+}
+
+
+def conditional_loss(params) -> float:
+    gain = 1 - abs(params["decay"] - 0.4) if params["kind"] == "b" else 0.0
+    distance = (math.log10(params["rate"]) + 2) ** 2 / 4 + math.log2(params["units"] / 16) ** 2 / 9
+    return distance - gain
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_small_budgets_of_mixed_spaces_are_used_well(alone: bool) -> None:
+    found = []
+    for seed in range(3):
+        propagator = pg.BayesianPropagator(CONDITIONAL) if alone else None
+        optimizer = Optimizer(CONDITIONAL, propagator, seed=seed, budget=60)
+        waiting = []
+        for n in range(60):
+            waiting.append(optimizer.ask())
+            if len(waiting) == 4:
+                first = waiting.pop(0)
+                value = conditional_loss(first)
+                optimizer.tell(first, value, pruned=n % 5 == 0 and value > 0.5)
+        found.append(optimizer.best.loss)
+    assert np.median(found) < -0.9  # the minimum is -1; 60 random points reach -0.5
+    again = pg.BayesianPropagator(CONDITIONAL)
+    again.load_state_dict({"logs": [0.1] * 5})
+    assert again.state_dict() == {"logs": [0.1] * 5}
+    with pytest.raises(ValueError, match="n_startup"):
+        pg.BayesianPropagator(CONDITIONAL, n_startup=1)
+
+
+def test_gaussian_processes_propose_no_known_point_and_bear_equal_losses() -> None:
+    limits = {"a": ("x", "y", "z"), "n": (1, 3)}
+    optimizer = Optimizer(limits, pg.BayesianPropagator(limits, n_startup=2), seed=1)
+    seen = set()
+    for _ in range(2):
+        candidate = optimizer.ask()
+        optimizer.tell(candidate, 0.0)
+        seen.add(tuple(candidate.values()))
+    while len(seen) < 9:
+        candidate = optimizer.ask()
+        assert tuple(candidate.values()) not in seen
+        seen.add(tuple(candidate.values()))
+        optimizer.tell(candidate, 0.0)
+
+
+def test_losses_are_softened_above_the_median_and_keep_their_order() -> None:
+    losses = np.array([0.0, 1.0, 2.0, 1e9, 1e12, 3.0])  # the last one is a pruned one
+    softened = soften(losses, 5)
+    assert np.all(np.diff(softened[:5]) > 0) and softened[5] == softened[4]
+    assert softened[4] - softened[0] < 60 * (softened[1] - softened[0])
+    assert soften(np.full(4, 2.0), 2).tolist() == [0.0] * 4
 
 
 def test_fronts_agree_with_their_definition() -> None:

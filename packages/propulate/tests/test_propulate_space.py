@@ -100,6 +100,20 @@ def test_a_log_scale_needs_positive_bounds() -> None:
         Float(0, 1, log=True)
 
 
+def test_single_coordinates_and_activity_agree_with_the_whole_point() -> None:
+    genes = np.array([MIXED.sample(np.random.default_rng(seed)) for seed in range(100)])
+    unit = MIXED.to_unit(genes)
+    active = MIXED.active(genes)
+    for row in range(100):
+        values = MIXED.decode(genes[row])
+        assert active[row].tolist() == [name in values for name in MIXED.names]
+        for i in range(MIXED.n):
+            assert MIXED.unit_at(genes[row, i], i) == pytest.approx(unit[row, i], abs=1e-12)
+            back = MIXED.gene_at(unit[row, i], i)
+            assert back == pytest.approx(MIXED.from_unit(unit[row])[i], rel=1e-12)
+    assert active.any(axis=0).all() and not active.all(axis=0).all()
+
+
 def test_the_description_restores_the_space() -> None:
     space = SearchSpace(
         {"a": Float(1, 2, log=True), "b": ("x", "y"), "c": Int(0, 9, when={"b": "x"})}

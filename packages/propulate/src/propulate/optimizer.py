@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propulate.individual import Individual, Status, Uid
-from propulate.population import Population, PopulationView
+from propulate.population import Columns, Population
 from propulate.propagators.adaptive import AdaptivePropagator
 from propulate.propagators.base import Context, Propagator
 from propulate.propagators.pareto import NSGA2
 from propulate.propagators.vary import other_gene
 from propulate.space import SearchSpace
 from propulate.space.growing import express
+from propulate.view import PopulationView
 
 __all__ = ["Breeder", "Optimizer", "default_propagator"]
 
@@ -148,6 +149,12 @@ class Breeder:
             return False
         self.propagator.observe(individual)
         return True
+
+    def learn_many(self, columns: Columns) -> None:
+        """Take in many finished individuals that are not known."""
+        first = len(self.population)
+        self.population.extend(columns)
+        self.propagator.catch_up(self.population, first)
 
 
 class Optimizer:

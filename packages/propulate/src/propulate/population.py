@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from propulate.individual import Individual, Status, Uid
 from propulate.ranking import Ranking
 from propulate.space import SearchSpace
 
-__all__ = ["Population", "PopulationView", "order_key"]
+__all__ = ["Columns", "Population", "order_key"]
 
 INFEASIBLE = 1e250  # above every loss, below infinity
 _PLAIN = {
@@ -51,6 +51,25 @@ def order_key(loss: float, violation: float = 0.0) -> float:
     if violation <= 0:
         return loss
     return INFEASIBLE * (1 + violation / (1 + violation))
+
+
+class Columns(NamedTuple):
+    """Individuals without any of the attributes that few have, as arrays.
+
+    Attributes
+    ----------
+    table : (m,) structured array
+        The columns of a population's table.
+    genes : (m, n) array
+    losses : (m, n_objectives) array
+    operators : sequence of str
+        Names that the column ``operator`` indexes.
+    """
+
+    table: NDArray[Any]
+    genes: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    operators: Sequence[str]
 
 
 class Population(Sequence[Individual]):
@@ -134,6 +153,45 @@ class Population(Sequence[Individual]):
         ):
             self._best_of[island, worker] = row
         return row
+
+    def extend(self, columns: Columns) -> None:
+        """Insert many individuals that are not yet known, as if one after the other."""
+        table, genes, losses, names = columns
+        start, rows = self._n, np.arange(self._n, self._n + len(table), dtype=np.int32)
+        while len(self._genes) < start + len(table):
+            self._grow()
+        self._n += len(table)
+        self._genes[start : self._n], self._losses[start : self._n] = genes, losses
+        own = self._table[start : self._n]
+        for name in _ROW.names or ():
+            own[name] = table[name]
+        used = np.unique(table["operator"])
+        code = np.zeros(256, np.uint8)
+        code[used] = [self._operators.setdefault(names[k], len(self._operators)) for k in used]
+        own["operator"] = code[table["operator"]]
+        self.n_active += int(own["active"].sum())
+        for status, number in zip(*np.unique(own["status"], return_counts=True), strict=True):
+            self.counts[_STATUSES[status]] += int(number)
+        total, breeds = losses.sum(axis=1), own["active"] & (losses.sum(axis=1) < math.inf)
+        for status, ranking in (Status.COMPLETE, self.ranking), (Status.PRUNED, self._doubtful):
+            chosen = breeds & (own["status"] == status)
+            ranking.extend(total[chosen], rows[chosen])
+        self._index_many(own, rows, np.where(own["status"] == Status.COMPLETE, total, np.nan))
+
+    def _index_many(self, table: Any, rows: NDArray[np.int32], losses: Any) -> None:
+        """By worker: where its individuals are, the newest one, and the best complete one."""
+        workers = np.unique(table[["island", "worker"]])
+        for island, worker in workers.tolist():
+            mine = (table["island"] == island) & (table["worker"] == worker)
+            seqs, own, found = table["seq"][mine], rows[mine], losses[mine]
+            index = self._row_of.setdefault((island, worker), array("i"))
+            index.extend([-1] * (int(seqs.max()) + 1 - len(index)))
+            np.frombuffer(index, np.int32)[seqs] = own
+            self._newest[island, worker] = int(own[-1])
+            if not np.isnan(found).all():
+                best, known = int(np.nanargmin(found)), self._best_of.get((island, worker))
+                if known is None or found[best] < float(self._losses[known].sum()):
+                    self._best_of[island, worker] = int(own[best])
 
     def _grow(self) -> None:
         size = 2 * len(self._genes)
@@ -295,88 +353,3 @@ class Population(Sequence[Individual]):
         order = np.array(rows, int)
         same = np.array_equal(self.losses, other.losses[order], equal_nan=True)
         return same and np.array_equal(self.genes, other.genes[order])
-
-
-class PopulationView(Sequence[Individual]):
-    """The active individuals, as propagators see them.
-
-    A sequence, for propagators that iterate or sort, with methods for those that are in a hurry.
-
-    Parameters
-    ----------
-    population : Population
-    fill : int
-        Pruned individuals take part while there are fewer complete ones than this.
-
-    Attributes
-    ----------
-    seq : int
-        Which one of its worker's candidates the next one will be.
-    """
-
-    def __init__(self, population: Population, fill: int = 0) -> None:
-        self.population = population
-        self.space = population.space
-        self.fill = fill
-        self.seq = 0
-
-    @classmethod
-    def of(cls, inds: Iterable[Individual], space: SearchSpace) -> PopulationView:
-        """A view of copies of some individuals, for use without an engine."""
-        population = Population(space)
-        for seq, individual in enumerate(inds):
-            copy = individual.copy()
-            copy.uid, copy.loss, copy.status = Uid(0, 0, seq), individual.loss, Status.COMPLETE
-            population.add(copy)
-        return cls(population)
-
-    def __len__(self) -> int:
-        return self.population.n_active
-
-    def _rows(self) -> NDArray[np.int64]:
-        return np.flatnonzero(self.population.column("active"))
-
-    def __getitem__(self, index: Any) -> Any:
-        rows = self._rows()[index]
-        if isinstance(index, slice):
-            return [self.population.individual(int(row)) for row in rows]
-        return self.population.individual(int(rows))
-
-    def __iter__(self) -> Iterator[Individual]:
-        return self._individuals(self._rows())
-
-    def _individuals(self, rows: Iterable[Any]) -> Iterator[Individual]:
-        return (self.population.individual(int(row)) for row in rows)
-
-    def best_rows(self, k: int) -> NDArray[np.int32]:
-        """Rows of the `k` best that may breed, or fewer."""
-        return self.population.best_rows(k, min(k, self.fill))
-
-    def best(self, k: int) -> list[Individual]:
-        """The `k` best, or fewer."""
-        return list(self._individuals(self.best_rows(k)))
-
-    def worst(self, k: int) -> list[Individual]:
-        """The `k` worst that may breed, or fewer, worst first."""
-        return list(self._individuals(self.population.ranking.last(k)))
-
-    def sample(self, k: int, rng: np.random.Generator) -> list[Individual]:
-        """`k` different ones that may breed, drawn uniformly."""
-        ranking = self.population.ranking
-        places = rng.choice(self.n_breeding, k, replace=False)
-        if self.n_breeding > len(ranking):
-            return list(self._individuals(self.best_rows(self.fill)[places]))
-        return list(self._individuals(ranking.at(int(place)) for place in places))
-
-    @property
-    def n_breeding(self) -> int:
-        """How many may breed: complete with a finite loss, and pruned ones while these are few."""
-        n = len(self.population.ranking)
-        return max(n, min(self.fill, n + self.population.n_doubtful))
-
-    def arrays(self, k: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Unit coordinates (k, n) and losses (k,) of the `k` best (default: all), best first."""
-        rows = self.best_rows(len(self.population) if k is None else k)
-        losses = self.population.losses[rows]
-        total = losses[:, 0] if self.population.n_objectives == 1 else losses.sum(axis=1)
-        return self.space.to_unit(self.population.genes[rows]), total

@@ -43,6 +43,17 @@ class Ranking:
             self._rows[b : b + 1] = [rows[:_BLOCK], rows[_BLOCK:]]
             self._last.insert(b, keys[_BLOCK - 1])
 
+    def extend(self, keys: NDArray[np.float64], rows: NDArray[np.int32]) -> None:
+        """Insert many rows."""
+        keys = np.concatenate([*(np.frombuffer(block) for block in self._keys), keys])
+        rows = np.concatenate([*(np.frombuffer(block, np.int32) for block in self._rows), rows])
+        order = np.argsort(keys, kind="stable")
+        keys, rows, self._n = keys[order], rows[order], len(order)
+        starts = range(0, max(1, self._n), _BLOCK)
+        self._keys = [array("d", keys[i : i + _BLOCK].tobytes()) for i in starts]
+        self._rows = [array("i", rows[i : i + _BLOCK].tobytes()) for i in starts]
+        self._last = [block[-1] for block in self._keys[:-1]]
+
     def remove(self, key: float, row: int) -> None:
         """Remove a row; ValueError if it is not there."""
         b = bisect_left(self._last, key)

@@ -9,7 +9,7 @@ from propulate.engine.worker import Worker
 from propulate.individual import Individual, Status
 from propulate.result import Result
 from propulate.settings import Settings
-from propulate.storage.history import History
+from propulate.storage.history import History, in_runs
 
 __all__ = ["Place", "add_initial", "restore"]
 
@@ -26,8 +26,10 @@ def restore(worker: Worker, history: History, place: Place, max_crashes: int) ->
     """Individuals stay with their island; what was running is shared out and comes first."""
     for island, frames in sorted(history.frames.items()):
         if island % place.n_islands == worker.island:
-            for kind, payload in frames:
-                worker.restore(kind, payload)
+            for plain, run in in_runs(frames, worker.codec, worker.population.n_objectives):
+                if not plain or not worker.restore_many(run):
+                    for kind, payload in run:
+                        worker.restore(kind, payload)
     here = worker.island, worker.index
     worker.breeder.seq = history.next_seq.get(here, 0)
     if here in history.states:

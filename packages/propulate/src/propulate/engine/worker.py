@@ -372,6 +372,23 @@ class Worker:
         individual.current = individual.current % self.sizes[self.island]
         self._enter(individual, version)
 
+    def restore_many(self, frames: Sequence[tuple[int, bytes]]) -> bool:
+        """Take in frames of plain results of this island; False if it must be one by one."""
+        records = [record for _, record in frames]
+        columns = self.codec.columns(records, self.population.n_objectives)
+        table = columns.table
+        uids = table[["island", "worker", "seq"]].tolist()
+        special = self._versions or self._replayable or self.track_duplicates or self.pruner
+        if special or any(self.population.row(Uid(*uid)) is not None for uid in uids):
+            return False
+        table["current"] %= self.sizes[self.island]
+        table["active"] = True
+        self.breeder.learn_many(columns)
+        others = table["evalperiod"][table["worker"] != self.index]
+        self._others[0] += len(others)
+        self._others[1] += float(others.sum())
+        return True
+
     def state(self) -> dict[str, Any]:
         """What a continuation needs beyond the individuals, JSON-ready."""
         return {

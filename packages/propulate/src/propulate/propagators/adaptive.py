@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propulate.individual import Individual, Status
-from propulate.population import PopulationView
+from propulate.population import Population
 from propulate.propagators.base import Context, Propagator, Random
 from propulate.propagators.bayesian import BayesianModel
 from propulate.propagators.cma import CovarianceAdaptation
@@ -20,6 +20,7 @@ from propulate.propagators.quadratic import lowest, n_terms
 from propulate.propagators.vary import Limits, inherit_categories, other_gene, reflect
 from propulate.ranking import Ranking
 from propulate.space import SearchSpace
+from propulate.view import PopulationView
 
 __all__ = ["AdaptivePropagator", "Shares"]
 
@@ -291,6 +292,16 @@ class AdaptivePropagator(Propagator):
             if drawn is not None and loss <= drawn[2]:
                 self._history.success(drawn[0], drawn[1], drawn[2] - loss)
         self._best = min(self._best, loss)
+
+    def catch_up(self, population: Population, first: int) -> None:
+        """Learn of many individuals; credit has faded after the last 1,000."""
+        last = max(first, len(population) - 1000)
+        losses = population.losses[first:last].sum(axis=1)
+        complete = population.column("status")[first:last] == Status.COMPLETE
+        usable = losses[complete & np.isfinite(losses)]
+        self._observed += len(usable)
+        self._best = min(self._best, float(usable.min(initial=math.inf)))
+        super().catch_up(population, last)
 
     def _reward(self, individual: Individual, *, improves: bool, weight: float) -> None:
         score = self._rank(individual.loss) + float(improves)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from propulate.individual import Individual
-from propulate.population import PopulationView
+from propulate.population import Population
 from propulate.space import Design, SearchSpace
+from propulate.view import PopulationView
 
 __all__ = ["Context", "Propagator", "Random", "Stochastic", "as_generator"]
 
@@ -98,6 +99,11 @@ class Propagator(abc.ABC):
         """Learn of an individual; called once for each that becomes known to this worker."""
         for child in self.children():
             child.observe(individual)
+
+    def catch_up(self, population: Population, first: int) -> None:
+        """Learn of all individuals from row `first` on, in a continuation; as by `observe`."""
+        for row in range(first, len(population)):
+            self.observe(population.individual(row))
 
     def state_dict(self) -> dict[str, Any]:
         """What has to be kept for a continuation, as JSON-ready values."""

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from propulate.gaussian import GaussianProcess, HyperParameters
 from propulate.individual import Individual
-from propulate.population import PopulationView
 from propulate.propagators.base import Propagator, Random
 from propulate.propagators.vary import Limits, reflect
 from propulate.space import SearchSpace
+from propulate.view import PopulationView
 
 __all__ = ["BayesianModel", "BayesianPropagator", "soften"]
 
 Array = NDArray[np.float64]
 
 
-def soften(losses: Array) -> Array:
+def soften(losses: Array, n_complete: int) -> Array:
     """Losses in units of the best one's distance to the median, logarithmic above the median.
 
     So that failures and cliffs don't hide what differs between good points.
@@ -30,9 +30,11 @@ def soften(losses: Array) -> Array:
     ----------
     losses : (m,) array
         Best first; what is smaller than one before counts as that one.
+    n_complete : int
+        The median is that of the first so many.
     """
     y = np.maximum.accumulate(losses)
-    median = float(np.median(y))
+    median = float(np.median(y[: max(1, n_complete)]))
     z = (y - median) / ((median - float(y[0])) or 1.0)
     softened: Array = np.where(z > 0, np.log1p(np.maximum(z, 0)), z)
     return softened / (softened.std() or 1.0)
@@ -75,7 +77,9 @@ class BayesianModel:
             columns = np.where(active[:, self._owner], columns, 0.5)
         return columns
 
-    def propose(self, unit: Array, losses: Array, rng: np.random.Generator) -> Array:
+    def propose(
+        self, unit: Array, losses: Array, n_complete: int, rng: np.random.Generator
+    ) -> Array:
         """Unit coordinates of a new point, shape (n,).
 
         Parameters
@@ -83,9 +87,11 @@ class BayesianModel:
         unit : (m, n) array
             Known points, best first.
         losses : (m,) array
+        n_complete : int
+            All after the first so many were pruned.
         """
         known = self.features(unit)
-        process = self.hyper.draw(known, soften(losses), self._owner, rng)
+        process = self.hyper.draw(known, soften(losses, n_complete), self._owner, rng)
         hope = rng.exponential()
         found = np.vstack([rng.random((100, self.space.n)), self._near(unit[:10], 0.3, rng)])
         for scale in (0.1, 0.03, 0.0):
@@ -121,7 +127,8 @@ class BayesianModel:
         population = view.population
         rows = population.best_rows(self.most, self.most)
         unit = self.space.to_unit(population.genes[rows])
-        return self.space.from_unit(self.propose(unit, population.losses[rows].sum(axis=1), rng))
+        losses = population.losses[rows].sum(axis=1)
+        return self.space.from_unit(self.propose(unit, losses, len(population.ranking), rng))
 
 
 class BayesianPropagator(Propagator):

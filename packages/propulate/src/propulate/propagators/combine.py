@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from propulate.individual import Individual
-from propulate.population import PopulationView
 from propulate.propagators.base import Context, Propagator, Random
+from propulate.view import PopulationView
 
 __all__ = ["Compose", "Conditional", "Fork", "PerIsland", "PerWorker", "Schedule"]
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propulate.individual import Individual, Status
-from propulate.population import PopulationView
 from propulate.propagators.base import Context, Propagator, Random
 from propulate.propagators.cma import CovarianceAdaptation
 from propulate.propagators.differential import SuccessHistory, current_to_best
 from propulate.propagators.parzen import propose
 from propulate.propagators.vary import Limits, inherit_categories, reflect
 from propulate.space import SearchSpace
+from propulate.view import PopulationView
 
 __all__ = ["TPE", "ActiveCMA", "BasicCMA", "CMAPropagator", "DifferentialEvolution"]
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from propulate.individual import Individual
-from propulate.population import PopulationView
 from propulate.propagators.base import Propagator, Random
+from propulate.view import PopulationView
 
 __all__ = [
     "SelectBoltzmann",

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propulate.individual import Individual, Status
-from propulate.population import PopulationView
 from propulate.propagators.base import Context, Propagator, Random
 from propulate.propagators.vary import Limits
 from propulate.space import SearchSpace
+from propulate.view import PopulationView
 
 __all__ = [
     "BasicPSO",

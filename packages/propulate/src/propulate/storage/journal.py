@@ -44,15 +44,17 @@ def read_journal(path: Path) -> tuple[dict[str, Any], list[tuple[int, bytes]], i
 
 
 def _frames(data: bytes, position: int) -> Iterator[tuple[int, bytes, int]]:
-    while position + _FRAME.size <= len(data):
-        length, kind = _FRAME.unpack_from(data, position)
-        end = position + _FRAME.size + length
-        if length > _LARGEST or end + _CRC.size > len(data):
+    head, tail, total = _FRAME.size, _CRC.size, len(data)
+    unpack, unpack_crc, crc32 = _FRAME.unpack_from, _CRC.unpack_from, zlib.crc32
+    while position + head <= total:
+        length, kind = unpack(data, position)
+        end = position + head + length
+        if length > _LARGEST or end + tail > total:
             return
-        (crc,) = _CRC.unpack_from(data, end)
-        if crc != zlib.crc32(data[position:end]):
+        if unpack_crc(data, end)[0] != crc32(data[position:end]):
             return
-        position, payload = end + _CRC.size, data[position + _FRAME.size : end]
+        payload = data[position + head : end]
+        position = end + tail
         yield kind, payload, position
 
 
