@@ -70,8 +70,9 @@ def simulating(workers: int, evaluations: int) -> float:
     """CPU seconds of a simulated cluster; durations are log-normal."""
     start = time.process_time()
     limits = {"x": (-5.0, 5.0), "y": (-5.0, 5.0)}
-    cluster = VirtualCluster(sphere, limits, [workers // 50] * 50)
-    cluster.run(workers * evaluations)
+    budget = workers * evaluations
+    cluster = VirtualCluster(sphere, limits, [workers // 50] * 50, budget=budget)
+    cluster.run(budget)
     return time.process_time() - start
 
 

@@ -103,7 +103,7 @@ class Population(Sequence[Individual]):
         self.ranking = Ranking()
         self._doubtful = Ranking()  # pruned ones, which breed only while there are few others
         self._newest: dict[tuple[int, int], int] = {}
-        self._best_of: dict[tuple[int, int], int] = {}
+        self._best_of: dict[tuple[int, int], tuple[float, int]] = {}  # loss and row
         self.n_active = 0
         self.counts = dict.fromkeys(Status, 0)
 
@@ -146,12 +146,12 @@ class Population(Sequence[Individual]):
         if individual.active:
             self.n_active += 1
             self._rank(row, individual.status, individual.loss, individual.violation)
-        self._newest[island, worker] = row
-        best = self._best_of.get((island, worker))
-        if individual.status == Status.COMPLETE and (
-            best is None or individual.loss < float(self._losses[best].sum())
-        ):
-            self._best_of[island, worker] = row
+        place = island, worker
+        self._newest[place] = row
+        if individual.status == Status.COMPLETE:
+            best = self._best_of.get(place)
+            if best is None or individual.loss < best[0]:
+                self._best_of[place] = individual.loss, row
         return row
 
     def extend(self, columns: Columns) -> None:
@@ -189,9 +189,9 @@ class Population(Sequence[Individual]):
             np.frombuffer(index, np.int32)[seqs] = own
             self._newest[island, worker] = int(own[-1])
             if not np.isnan(found).all():
-                best, known = int(np.nanargmin(found)), self._best_of.get((island, worker))
-                if known is None or found[best] < float(self._losses[known].sum()):
-                    self._best_of[island, worker] = int(own[best])
+                i, known = int(np.nanargmin(found)), self._best_of.get((island, worker))
+                if known is None or found[i] < known[0]:
+                    self._best_of[island, worker] = float(found[i]), int(own[i])
 
     def _grow(self) -> None:
         size = 2 * len(self._genes)
@@ -210,10 +210,16 @@ class Population(Sequence[Individual]):
             self._rare[row] = rare
 
     def _index(self, uid: Uid, row: int) -> None:
-        rows = self._row_of.setdefault((uid.island, uid.worker), array("i"))
-        if len(rows) <= uid.seq:
-            rows.extend([-1] * (uid.seq + 1 - len(rows)))
-        rows[uid.seq] = row
+        island, worker, seq = uid
+        rows = self._row_of.get((island, worker))
+        if rows is None:
+            rows = self._row_of[island, worker] = array("i")
+        if len(rows) == seq:
+            rows.append(row)
+            return
+        if len(rows) < seq:
+            rows.extend([-1] * (seq + 1 - len(rows)))
+        rows[seq] = row
 
     def _rank(self, row: int, status: Status, loss: float, violation: float) -> None:
         if status == Status.COMPLETE and loss < math.inf:
@@ -253,10 +259,11 @@ class Population(Sequence[Individual]):
 
     def row(self, uid: Uid) -> int | None:
         """The row of an individual, None if it is unknown."""
-        rows = self._row_of.get((uid.island, uid.worker))
-        if rows is None or uid.seq >= len(rows) or rows[uid.seq] < 0:
+        island, worker, seq = uid
+        rows = self._row_of.get((island, worker))
+        if rows is None or seq >= len(rows) or rows[seq] < 0:
             return None
-        return rows[uid.seq]
+        return rows[seq]
 
     def individual(self, row: int) -> Individual:
         """The individual in a row; changing it does not change the population."""
@@ -340,8 +347,8 @@ class Population(Sequence[Individual]):
 
     def personal_best(self, island: int, worker: int) -> Individual | None:
         """The best individual of a worker."""
-        row = self._best_of.get((island, worker))
-        return None if row is None else self.individual(row)
+        best = self._best_of.get((island, worker))
+        return None if best is None else self.individual(best[1])
 
     def equals(self, other: Population) -> bool:
         """Whether both hold the same individuals, in any order."""

@@ -37,6 +37,8 @@ class VirtualCluster:
         Takes a generator and returns the seconds that a message is under way.
     seed : int
     migration : Migration, optional
+    budget : int, optional
+        Evaluations that the workers plan with.
 
     Attributes
     ----------
@@ -54,8 +56,10 @@ class VirtualCluster:
         delay: Callable[[np.random.Generator], float] = lambda rng: 0.01 * rng.random(),
         seed: int = 0,
         migration: Migration | None = None,
+        budget: int | None = None,
     ) -> None:
         space = SearchSpace.of(limits)
+        design = space.design(seed=seed)
         self._evaluate = Evaluator(loss_fn)
         self._duration, self._delay = duration, delay
         self._rng = np.random.default_rng(seed)
@@ -63,7 +67,7 @@ class VirtualCluster:
         for island, size in enumerate(sizes):
             for index in range(size):
                 rng = np.random.default_rng([seed, island, index])
-                context = Context(space, rng, island, index, size, design=space.design(seed=seed))
+                context = Context(space, rng, island, index, size, budget, design)
                 breeder = Breeder(context, AdaptivePropagator(space))
                 self.workers.append(Worker(breeder, sizes, migration))
         self.now = self.busy = 0.0
