@@ -40,8 +40,12 @@ def test_failures_and_stragglers_are_known_to_all_workers() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_migration_leaves_each_individual_active_on_one_island(seed: int) -> None:
-    migration = Migration([[0, 2, 1], [1, 0, 1], [1, 1, 0]], 0.9, pollination=False)
-    cluster = VirtualCluster(loss, LIMITS, [3, 4, 2], seed=seed, migration=migration)
+    # with four islands one can come back by two routes; the original confused these
+    topology = [[0, 2, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 0, 1, 0]]
+    migration = Migration(topology, 0.9, pollination=False)
+    cluster = VirtualCluster(
+        loss, LIMITS, [3, 4, 2, 2], seed=seed, migration=migration, budget=1000
+    )
     cluster.run(300)
     homes: dict[object, set[int]] = {}
     for worker in cluster.workers:
@@ -59,7 +63,7 @@ def test_migration_leaves_each_individual_active_on_one_island(seed: int) -> Non
 def test_pollination_keeps_the_number_of_active_individuals(seed: int) -> None:
     # every immigrant of a batch displaces one; the original displaced one a batch
     migration = Migration([[0, 3], [3, 0]], 0.9, pollination=True)
-    cluster = VirtualCluster(loss, LIMITS, [3, 3], seed=seed, migration=migration)
+    cluster = VirtualCluster(loss, LIMITS, [3, 3], seed=seed, migration=migration, budget=1000)
     cluster.run(200)
     arrived = set()
     for island in range(2):

@@ -250,6 +250,14 @@ def test_fronts_agree_with_their_definition() -> None:
     assert np.array_equal(domination_ranks(losses, violations), ranks)
     line = np.array([[0.0, 4.0], [1.0, 2.0], [4.0, 0.0]])
     assert crowding_distances(line).tolist() == [math.inf, 2.0, math.inf]
+    front = rng.random((30, 3))
+    for i, distance in enumerate(crowding_distances(front)):
+        sides = 0.0
+        for column in front.T:  # the sides of the box between the next ones, as the article has it
+            below, above = column[column < column[i]], column[column > column[i]]
+            ends = not len(below) or not len(above)
+            sides += math.inf if ends else (above.min() - below.max()) / np.ptp(column)
+        assert distance == pytest.approx(sides)
 
 
 def test_several_objectives_give_a_spread_front() -> None:

@@ -19,6 +19,7 @@ from propulate import (
     Settings,
     Status,
     TooManyFailuresError,
+    Uid,
     load_result,
     pruners,
 )
@@ -198,16 +199,20 @@ def test_interim_losses_prune_and_pruned_ones_are_never_best() -> None:
     assert result.best.status == Status.COMPLETE and len(result.best.interim) == 9
 
 
-def test_a_slow_evaluation_times_out() -> None:
+@pytest.mark.parallel([1, 4])
+def test_an_evaluation_that_hangs_times_out_and_holds_nobody_up(comm) -> None:
+    hangs = Uid(0, comm.size - 1, 1)
     result = Propulator(
-        lambda p: time.sleep(5) if p.uid.seq == 1 else loss(p),
+        lambda p: time.sleep(100) if p.uid == hangs else loss(p),
         limits=LIMITS,
         generations=3,
-        eval_timeout=0.2,
+        eval_timeout=0.5,
         checkpoint_path=None,
     ).propulate()
-    (failed,) = [ind for ind in result if ind.status == Status.FAILED]
-    assert "timeout" in failed.error
+    assert len(result) == 3 * comm.size
+    (failed,) = [ind for ind in result if ind.uid == hangs]
+    assert failed.status == Status.FAILED and "timeout" in failed.error
+    assert 0.4 < failed.evalperiod < 50
 
 
 def test_a_journal_survives_being_cut_anywhere(tmp_path: Path, caplog) -> None:
