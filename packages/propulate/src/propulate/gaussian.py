@@ -20,7 +20,7 @@ _NOISES = (1e-4, 1e-2, 1e-1)
 
 
 class GaussianProcess:
-    """Regression with a Matern kernel of order 5/2; its amplitude is the most likely one.
+    """Regression with a Matern kernel of order 5/2, and the most likely amplitude.
 
     Parameters
     ----------
@@ -54,9 +54,11 @@ class GaussianProcess:
         kernel[-1, :-1], kernel[-1, -1] = y, 2 * (y @ y) / noise + 1
         factor = np.linalg.cholesky(kernel)
         self._factor, self._white = factor[:-1, :-1], factor[-1, :-1]
-        self.amplitude = float(self._white @ self._white) / len(y) + 1e-300
+        likely = float(self._white @ self._white) / len(y) + 1e-300
         logdet = 2 * float(np.log(self._factor.diagonal()).sum())
-        self.evidence = -0.5 * (len(y) * math.log(self.amplitude) + logdet)
+        self.evidence = -0.5 * (len(y) * math.log(likely) + logdet)
+        # elsewhere it varies at least as much as where it was seen
+        self.amplitude = max(likely, float(y @ y) / len(y))
 
     @functools.cached_property
     def _inverse(self) -> Array:
