@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from propulate.engine.records import Codec
-from propulate.engine.worker import KNOWN, RESULT, STARTED, Worker, unpack_uids
+from propulate.engine.worker import KNOWN, RESULT, STARTED, Worker
 from propulate.individual import Individual, Uid
 from propulate.optimizer import Breeder
 from propulate.propagators.base import Context, Propagator
@@ -76,7 +78,7 @@ def _breed_again(
     n, different, codec = 0, [], worker.codec
     for kind, payload in frames:
         if kind == KNOWN:
-            for uid in unpack_uids(payload):
+            for uid in starmap(Uid, struct.iter_unpack("<III", payload)):
                 worker.learn(next(codec.decode(results[uid])))
         elif kind == STARTED:
             n += 1

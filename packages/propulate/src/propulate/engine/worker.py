@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,6 @@ __all__ = [
     "STATE",
     "Migration",
     "Worker",
-    "unpack_uids",
 ]
 
 # kinds of messages and of journal frames
@@ -74,12 +73,6 @@ class Counters:
     arrived: int = 0
     displaced: int = 0
     evaluating: float = 0.0
-    reasons: list[str] = field(default_factory=list)
-
-
-def unpack_uids(payload: bytes) -> list[Uid]:
-    """The uids in a frame of kind KNOWN."""
-    return [Uid(*uid) for uid in _UID.iter_unpack(payload)]
 
 
 class Worker:
@@ -374,19 +367,19 @@ class Worker:
 
     def restore_many(self, frames: Sequence[tuple[int, bytes]]) -> bool:
         """Take in frames of plain results of this island; False if it must be one by one."""
-        records = [record for _, record in frames]
-        columns = self.codec.columns(records, self.population.n_objectives)
+        population = self.population
+        columns = self.codec.columns([record for _, record in frames], population.n_objectives)
         table = columns.table
         uids = table[["island", "worker", "seq"]].tolist()
-        special = self._versions or self._replayable or self.track_duplicates or self.pruner
-        if special or any(self.population.row(Uid(*uid)) is not None for uid in uids):
+        if self._versions or self._replayable or self.track_duplicates or self.pruner:
+            return False
+        if any(population.row(Uid(*uid)) is not None for uid in uids):
             return False
         table["current"] %= self.sizes[self.island]
         table["active"] = True
         self.breeder.learn_many(columns)
-        others = table["evalperiod"][table["worker"] != self.index]
-        self._others[0] += len(others)
-        self._others[1] += float(others.sum())
+        seconds = table["evalperiod"][table["worker"] != self.index]
+        self._others = [self._others[0] + len(seconds), self._others[1] + float(seconds.sum())]
         return True
 
     def state(self) -> dict[str, Any]:
