@@ -59,12 +59,22 @@ class Row:
 
 def measure(columns: Sequence[Side], names: Iterable[str], job: Job) -> Iterable[Row]:
     """Measure the rows one by one."""
-    crews = [Crew(side, launcher()) for side in columns]
+    crews: list[Crew] = []
+    broken: dict[str, str] = {}
+    for side in columns:
+        try:
+            crews.append(Crew(side, launcher()))
+        except RuntimeError as error:
+            broken[side.name] = str(error)
     for name in names:
         ms: dict[str, float] = {}
-        errors: dict[str, str] = {}
-        for crew in crews:
-            time = crew.measure(Job(name, job.folder, job.quick, job.seconds))
+        errors = dict(broken)
+        for crew in list(crews):
+            try:
+                time = crew.measure(Job(name, job.folder, job.quick, job.seconds))
+            except RuntimeError as error:  # its workers died, and no new ones start
+                time = broken[crew.side.name] = str(error)
+                crews.remove(crew)
             if isinstance(time, float):
                 ms[crew.side.name] = time
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import statistics
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
+from threading import Thread
 
 from cases.worker import Job, Times
 
@@ -62,32 +64,65 @@ class Crew:
                 if side.ranks > 1:
                     command = [*self._launcher, "-n", str(side.ranks), *command]
                 self._process = subprocess.Popen(command, cwd=_FOLDER, env=_environment(side))
-                self._connections: list[Connection] = [listener.accept() for _ in range(side.ranks)]
-        for connection in self._connections:
+                self._connections: list[Connection] = []
+                # In a thread, since nobody comes if the library cannot be loaded.
+                waiting = Thread(target=self._accept, args=(listener,), daemon=True)
+                waiting.start()
+                waiting.join(_LIMIT)
+        if len(self._connections) < side.ranks:
+            self._process.kill()
+            raise RuntimeError(f"the workers did not start within {_LIMIT:.0f} s")
+
+    def _accept(self, listener: Listener) -> None:
+        arrived = []
+        for _ in range(self.side.ranks):
+            connection = listener.accept()
             connection.recv()
+            arrived.append(connection)
+        self._connections = arrived
 
     def measure(self, job: Job) -> float | str:
-        """Milliseconds, the median of rounds of which the slowest rank counts; or an error."""
-        for connection in self._connections:
-            connection.send(job)
-        end, answers = time.monotonic() + _LIMIT, list[Times]()
-        for connection in self._connections:
-            if not connection.poll(max(0.0, end - time.monotonic())):
-                self._process.kill()
-                self._process.wait()
-                self._start()
-                return f"no answer within {_LIMIT:.0f} s"
-            answers.append(connection.recv())
+        """Milliseconds, the median of rounds of which the slowest rank counts; or an error.
+
+        Workers that die or give no answer are replaced.
+        """
+        try:
+            answers = self._answers(job)
+        except (OSError, EOFError) as error:
+            answers = None
+            reason = f"the workers died: {error!r}"
+        else:
+            reason = f"no answer within {_LIMIT:.0f} s"
+        if answers is None:
+            self._process.kill()
+            self._process.wait()
+            self._start()
+            return reason
         if errors := [answer.error for answer in answers if answer.error]:
             return errors[0]
         slowest: list[float] = list(map(max, zip(*(a.rounds for a in answers), strict=True)))
         return statistics.median(slowest)
 
+    def _answers(self, job: Job) -> list[Times] | None:
+        """What the ranks measured; None if they take too long."""
+        for connection in self._connections:
+            connection.send(job)
+        end, answers = time.monotonic() + _LIMIT, list[Times]()
+        for connection in self._connections:
+            if not connection.poll(max(0.0, end - time.monotonic())):
+                return None
+            answers.append(connection.recv())
+        return answers
+
     def stop(self) -> None:
         """End the processes."""
-        for connection in self._connections:
-            connection.send(None)
-        self._process.wait(30)
+        with contextlib.suppress(OSError):
+            for connection in self._connections:
+                connection.send(None)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
 
 def _environment(side: Side) -> dict[str, str]:

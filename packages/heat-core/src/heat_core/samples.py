@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from heat_core.array.conversion import convert
@@ -20,6 +21,7 @@ __all__ = [
     "check_features",
     "check_numbers",
     "class_codes",
+    "product_into",
     "products_with_themselves",
 ]
 
@@ -163,6 +165,15 @@ def products_with_themselves(rows: torch.Tensor) -> torch.Tensor:
     # NumPy sees that it is symmetric, and computes one half; torch does not.
     array = rows.numpy()
     return torch.from_numpy(array.T @ array)
+
+
+def product_into(rows: torch.Tensor, few: torch.Tensor, out: torch.Tensor) -> None:
+    """``out[:] = rows @ few`` of many rows, (n, d), and few columns, (d, k). Local."""
+    if rows.device.type == "cpu":
+        # Several times as fast as torch with matrices as narrow as this.
+        np.matmul(rows.numpy(), few.numpy(), out=out.numpy())
+    else:
+        torch.mm(rows, few, out=out)
 
 
 def class_codes(samples: Samples, y: DNDarray) -> tuple[torch.Tensor, torch.Tensor]:

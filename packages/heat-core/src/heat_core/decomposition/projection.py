@@ -6,11 +6,11 @@ import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.estimators import BaseEstimator, TransformMixin, check_fitted
-from heat_core.samples import Samples, check_features
+from heat_core.samples import Samples, check_features, product_into
 
 __all__ = ["Projection", "largest_loading_positive"]
 
-_BLOCK_ROWS = 1 << 13
+_BLOCK_ROWS = 1 << 12
 _TINY = 1e-30
 
 
@@ -57,9 +57,9 @@ class Projection(TransformMixin, BaseEstimator):
         local, kind = samples.local, samples.local.dtype
         mean, directions = self.mean_.larray.to(kind), self._scaled(kind, 1).T
         result = local.new_empty(len(local), directions.shape[1])
-        for start in range(0, len(local), _BLOCK_ROWS):
-            part = slice(start, start + _BLOCK_ROWS)
-            torch.mm(local[part] - mean, directions, out=result[part])
+        centred = local.new_empty(min(len(local), _BLOCK_ROWS), samples.d)
+        for rows, into in zip(local.split(_BLOCK_ROWS), result.split(_BLOCK_ROWS), strict=True):
+            product_into(torch.sub(rows, mean, out=centred[: len(rows)]), directions, into)
         return samples.array(result)
 
     def inverse_transform(self, X: DNDarray) -> DNDarray:

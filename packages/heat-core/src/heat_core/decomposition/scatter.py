@@ -9,7 +9,7 @@ from heat_core.samples import Samples, products_with_themselves
 
 __all__ = ["mean_and_energy", "scatter_of"]
 
-_BLOCK_ROWS = 1 << 11
+_BLOCK_ROWS = 1 << 12
 
 
 def scatter_of(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,13 +33,14 @@ def scatter_of(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
 def _products(rows: torch.Tensor, shift: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Sums and products of a rank's rows less ``shift``, in double precision."""
     d = rows.shape[1]
-    sums = torch.zeros(d, dtype=torch.float64, device=rows.device)
-    products = torch.zeros(d, d, dtype=torch.float64, device=rows.device)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = (rows[start : start + _BLOCK_ROWS] - shift).double()
-        sums += block.sum(0)
-        products += products_with_themselves(block)
-    return sums, products
+    # A last column of ones makes the products hold the sums, too.
+    total = torch.zeros(d + 1, d + 1, dtype=torch.float64, device=rows.device)
+    block = total.new_ones(min(len(rows), _BLOCK_ROWS), d + 1)
+    for part in rows.split(_BLOCK_ROWS):
+        block = block[: len(part)]
+        torch.sub(part, shift, out=block[:, :d])
+        total += products_with_themselves(block)
+    return total[d, :d], total[:d, :d]
 
 
 def mean_and_energy(samples: Samples) -> tuple[torch.Tensor, float]:

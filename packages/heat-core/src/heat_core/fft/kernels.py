@@ -25,9 +25,13 @@ def complex_transform(
         # Along one axis torch is as fast with complex numbers.
         spectrum = _whole_spectrum(local, axes, _REVERSED[norm] if inverse else norm)
         return spectrum.conj().resolve_conj() if inverse else spectrum
-    transformed: torch.Tensor = (torch.fft.ifftn if inverse else torch.fft.fftn)(
-        local, dim=tuple(axes), norm=norm
-    )
+    transformed: torch.Tensor
+    if len(axes) == 1:  # needs no copy of real numbers, as several axes do
+        one = torch.fft.ifft if inverse else torch.fft.fft
+        transformed = one(local, dim=axes[0], norm=norm)
+    else:
+        several = torch.fft.ifftn if inverse else torch.fft.fftn
+        transformed = several(local, dim=tuple(axes), norm=norm)
     return transformed
 
 

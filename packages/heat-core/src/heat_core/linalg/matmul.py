@@ -16,12 +16,15 @@ from heat_core.dispatch.operands import coerce, common_comm
 from heat_core.dtypes import promote_types
 from heat_core.dtypes.unsigned import carry, uncarry
 from heat_core.layout import Layout, canonical_layout, displacements, replicated_layout
+from heat_core.linalg.local_product import add_product, aligned_matrix, multiply
 from heat_core.linalg.stacked_matmul import stacked_product
 
 if TYPE_CHECKING:
     from heat_core.comm import Communicator
 
 __all__ = ["matmul"]
+
+_SMALL = 1 << 18  # bytes: latency counts more than what could be overlapped
 
 
 def matmul(a: DNDarray, b: DNDarray, *, out_split: int | str | None = "auto") -> DNDarray:
@@ -56,7 +59,7 @@ def matmul(a: DNDarray, b: DNDarray, *, out_split: int | str | None = "auto") ->
         raise ValueError(f"the inner extents of {left.shape} @ {right.shape} differ")
     dtype = promote_types(left.dtype, right.dtype).torch
     x, y = _as_matrix(left, dtype, 0), _as_matrix(right, dtype, 1)
-    result = _product(x, y) if x.ndim == y.ndim == 2 else stacked_product(x, y, _multiply)
+    result = _product(x, y) if x.ndim == y.ndim == 2 else stacked_product(x, y, multiply)
     result = wrap(uncarry(result.larray, dtype, "wrap"), result.layout, result.comm)
     dropped = frozenset(
         result.ndim - 2 + axis for axis, x in enumerate((left, right)) if x.ndim == 1
@@ -93,21 +96,23 @@ def _product(a: DNDarray, b: DNDarray) -> DNDarray:
     comm, shape = a.comm, (a.shape[0], b.shape[1])
     if comm.size == 1:
         split = a.split if a.split is not None else b.split
-        local = _multiply(a.larray, b.larray)
+        local = multiply(a.larray, b.larray)
         return wrap(local, canonical_layout(shape, split, 1), comm)
     match (a.split, b.split):
         case (None, None):
-            return wrap(_multiply(a.larray, b.larray), replicated_layout(shape), comm)
+            return wrap(multiply(a.larray, b.larray), replicated_layout(shape), comm)
         case (0, None):
             return _rows(a, b.larray)
         case (None, 1):
-            return wrap(_multiply(a.larray, b.larray), Layout(shape, 1, b.layout.counts), comm)
+            return wrap(multiply(a.larray, b.larray), Layout(shape, 1, b.layout.counts), comm)
         case (1, None):
             return _inner(a, b, a.layout.counts, split=1)
         case (None, 0):
             return _inner(a, b, b.layout.counts, split=0)
         case (1, 0):
             return _inner(a, b, a.layout.counts, split=1)
+        case (0, 0) if b.nbytes <= _SMALL:
+            return _rows(a, replicated(b))
         case (0, 0):
             return _ring_rows_by_rows(a, b)
         case (0, 1):
@@ -118,23 +123,9 @@ def _product(a: DNDarray, b: DNDarray) -> DNDarray:
             return _ring_columns_by_columns(a, b)
 
 
-def _multiply(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    if a.dtype is torch.bool:
-        # Whether any product is true: a sum of as many ones cannot wrap around in int64.
-        return torch.matmul(a.to(torch.int64), b.to(torch.int64)) > 0
-    return torch.matmul(a, b)
-
-
-def _add_product(out: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> None:
-    if out.dtype is torch.bool:
-        out |= _multiply(a, b)
-    else:
-        out.addmm_(a, b)
-
-
 def _rows(a: DNDarray, b: torch.Tensor) -> DNDarray:
     layout = Layout((a.shape[0], b.shape[1]), 0, a.layout.counts)
-    return wrap(_multiply(a.larray, b), layout, a.comm)
+    return wrap(multiply(a.larray, b), layout, a.comm)
 
 
 def _inner(a: DNDarray, b: DNDarray, counts: tuple[int, ...] | None, *, split: int) -> DNDarray:
@@ -146,14 +137,14 @@ def _inner(a: DNDarray, b: DNDarray, counts: tuple[int, ...] | None, *, split: i
     op = "lor" if rows.dtype is torch.bool else "sum"
     if shape[split] == 1:
         # Nothing to scatter.
-        total = comm.allreduce(_multiply(columns, rows), op)
+        total = comm.allreduce(multiply(columns, rows), op)
         return wrap(total, replicated_layout(shape), comm)
     layout = canonical_layout(shape, split, comm.size)
     if split == 0:
-        partial = _multiply(columns, rows)
+        partial = multiply(columns, rows)
         return wrap(comm.reduce_scatter(partial, layout.counts, op), layout, comm)
     # Scattered along columns: the transposed product has them as contiguous rows.
-    partial = _multiply(rows.T, columns.T).contiguous()
+    partial = multiply(rows.T, columns.T).contiguous()
     return wrap(comm.reduce_scatter(partial, layout.counts, op).T, layout, comm)
 
 
@@ -186,27 +177,27 @@ def _ring_rows_by_rows(a: DNDarray, b: DNDarray) -> DNDarray:
     """Row blocks of b pass by; block s meets the columns of a with its numbers."""
     counts = b.layout.counts
     assert counts is not None
-    out = a.larray.new_zeros((a.larray.shape[0], b.shape[1]))
+    out = aligned_matrix(a.larray, a.larray.shape[0], b.shape[1]).zero_()
     for columns, block in _ring(a.comm, b.larray, 0, counts):
-        _add_product(out, a.larray[:, columns], block)
-    return wrap(out, Layout((a.shape[0], b.shape[1]), 0, a.layout.counts), a.comm)
+        add_product(out, a.larray[:, columns], block)
+    return wrap(out.contiguous(), Layout((a.shape[0], b.shape[1]), 0, a.layout.counts), a.comm)
 
 
 def _ring_rows_by_columns(a: DNDarray, b: DNDarray) -> DNDarray:
     """Column blocks of b pass by; each fills its columns of the result."""
     counts = b.layout.counts
     assert counts is not None
-    out = a.larray.new_empty((a.larray.shape[0], b.shape[1]))
+    out = aligned_matrix(a.larray, a.larray.shape[0], b.shape[1])
     for columns, block in _ring(a.comm, b.larray, 1, counts):
-        out[:, columns] = _multiply(a.larray, block)
-    return wrap(out, Layout((a.shape[0], b.shape[1]), 0, a.layout.counts), a.comm)
+        out[:, columns] = multiply(a.larray, block)
+    return wrap(out.contiguous(), Layout((a.shape[0], b.shape[1]), 0, a.layout.counts), a.comm)
 
 
 def _ring_columns_by_columns(a: DNDarray, b: DNDarray) -> DNDarray:
     """Column blocks of a pass by; block s meets the rows of b with its numbers."""
     counts = a.layout.counts
     assert counts is not None
-    out = a.larray.new_zeros((a.shape[0], b.larray.shape[1]))
+    out = aligned_matrix(a.larray, a.shape[0], b.larray.shape[1]).zero_()
     for rows, block in _ring(a.comm, a.larray, 1, counts):
-        _add_product(out, block, b.larray[rows])
-    return wrap(out, Layout((a.shape[0], b.shape[1]), 1, b.layout.counts), a.comm)
+        add_product(out, block, b.larray[rows])
+    return wrap(out.contiguous(), Layout((a.shape[0], b.shape[1]), 1, b.layout.counts), a.comm)
