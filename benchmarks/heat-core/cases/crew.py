@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from threading import Thread
@@ -21,6 +22,7 @@ from cases.worker import Job, Times
 __all__ = ["Crew", "Side", "sides"]
 
 _FOLDER = Path(__file__).parents[1]
+_ATTEMPTS = 3
 _LIMIT = 120.0  # seconds for one case, after which the workers are replaced
 
 
@@ -56,6 +58,15 @@ class Crew:
         self._start()
 
     def _start(self) -> None:
+        for _ in range(_ATTEMPTS):
+            self._launch()
+            if len(self._connections) == self.side.ranks:
+                return
+            self._process.kill()
+            self._process.wait()
+        raise RuntimeError("the workers did not start")
+
+    def _launch(self) -> None:
         side, key = self.side, secrets.token_bytes(16)
         with tempfile.TemporaryDirectory() as folder:
             address = str(Path(folder) / "socket")
@@ -69,17 +80,13 @@ class Crew:
                 waiting = Thread(target=self._accept, args=(listener,), daemon=True)
                 waiting.start()
                 waiting.join(_LIMIT)
-        if len(self._connections) < side.ranks:
-            self._process.kill()
-            raise RuntimeError(f"the workers did not start within {_LIMIT:.0f} s")
 
     def _accept(self, listener: Listener) -> None:
-        arrived = []
-        for _ in range(self.side.ranks):
-            connection = listener.accept()
-            connection.recv()
-            arrived.append(connection)
-        self._connections = arrived
+        with contextlib.suppress(OSError, EOFError, AuthenticationError):
+            arrived = [listener.accept() for _ in range(self.side.ranks)]
+            for connection in arrived:
+                connection.recv()
+            self._connections = arrived
 
     def measure(self, job: Job) -> float | str:
         """Milliseconds, the median of rounds of which the slowest rank counts; or an error.

@@ -20,7 +20,10 @@ __all__ = ["KNeighborsClassifier", "KNeighborsRegressor"]
 
 
 class _Neighbors(BaseEstimator):
-    """Keeps the samples where they lie; their labels are on all ranks."""
+    """Keeps the samples where they lie; their labels are on all ranks.
+
+    A prediction sends what ``spatial.cdist_topk`` sends.
+    """
 
     n_neighbors: int
 

@@ -38,7 +38,7 @@ class PCA(Projection):
     whiten : bool
         Whether ``transform`` scales the coordinates to variance 1.
     svd_solver : {"auto", "covariance_eigh", "full", "hierarchical", "randomized"}
-        ``"covariance_eigh"``: one pass over the samples, one message of d (d + 1) numbers.
+        ``"covariance_eigh"``: one pass over the samples, two messages of d and d (d + 1) numbers.
         ``"full"``: by QR of the samples, exact also for variances below 1e-16 of the largest.
         ``"hierarchical"``: ``linalg.hsvd``. ``"randomized"``: ``linalg.rsvd``, for few components
         of many features. ``"auto"``: the first one up to 2048 features, beyond the last one for

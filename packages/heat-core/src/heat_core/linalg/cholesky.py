@@ -40,7 +40,7 @@ def cholesky(x: Any, /, *, upper: bool = False) -> DNDarray:
     Notes
     -----
     A matrix beyond ``config.replicate_bytes`` is factorised as it is distributed, by panels of
-    columns.
+    columns: the owner of each broadcasts its rows from the diagonal on, n**2 / 2 numbers in all.
     """
     matrices = as_square(x, "cholesky")
     if fits(matrices):

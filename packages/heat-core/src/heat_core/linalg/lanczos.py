@@ -55,7 +55,8 @@ def lanczos(
 
     Notes
     -----
-    Each step orthogonalises twice against all vectors, with one allreduce each. Where an invariant
+    A step sends what the product with ``A`` sends, and three allreduces: twice the inner products
+    with all vectors before, and the norm. Where an invariant
     subspace is found, a random vector goes on, and T has a zero beside the diagonal.
     """
     apply = operator(A, "lanczos")

@@ -56,7 +56,8 @@ def lobpcg(
 
     Notes
     -----
-    An iteration multiplies k columns with ``A``, and sends six allreduces, of no more than ``9 k**2`` numbers.
+    An iteration multiplies k columns with ``A``, and sends six allreduces of up to ``9 k**2``
+    numbers.
     """
     n, k = X.shape
     if not k >= 1 or 3 * k > n:
@@ -116,7 +117,8 @@ class _Iteration:
             return w
         values, vectors = torch.linalg.eigh(self._total(w.mH @ w))
         kept = values > values[-1] * torch.finfo(self.kind).eps * len(values)
-        return w @ (vectors[:, kept] / values[kept].sqrt())
+        result: torch.Tensor = w @ (vectors[:, kept] / values[kept].sqrt())
+        return result
 
     def _rotate(self, basis: torch.Tensor, image: torch.Tensor, k: int) -> None:
         """Ritz vectors of an orthonormal basis, and the direction in which they moved."""

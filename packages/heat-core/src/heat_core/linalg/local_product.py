@@ -65,7 +65,5 @@ def _few_as_columns(m: int, b: torch.Tensor) -> torch.Tensor:
 def _are_transposes(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Whether both are views of the same real numbers, the one transposed."""
     return (
-        a.data_ptr() == b.data_ptr()
-        and a.shape == b.shape[::-1]
-        and a.stride() == b.stride()[::-1]
+        a.data_ptr() == b.data_ptr() and a.shape == b.shape[::-1] and a.stride() == b.stride()[::-1]
     )

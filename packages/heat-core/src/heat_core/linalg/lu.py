@@ -55,7 +55,8 @@ def lu(x: Any) -> LUResult:
     -----
     A matrix beyond ``config.replicate_bytes`` is factorised as it is distributed, by panels of
     columns (Golub and Van Loan, Matrix Computations, section "Blocked LU with pivoting"); memory is
-    twice the slab and one panel.
+    twice the slab and one panel. The owner of each panel broadcasts its rows from the diagonal on,
+    and their order.
     """
     matrices = as_matrices(x, "lu")
     if fits(matrices):

@@ -51,6 +51,13 @@ def matmul(a: DNDarray, b: DNDarray, *, out_split: int | str | None = "auto") ->
         If the inner extents differ, or the numbering axes do not broadcast.
     TypeError
         For scalars.
+
+    Notes
+    -----
+    A slab of one operand passes around the ranks while each works on the one before: of ``b``, of
+    ``a`` if both are split along columns, ``ranks - 1`` messages of a slab from each rank. A small
+    ``b`` is gathered. Where the inner axis is cut, one reduce-scatter sums partial products of m n
+    numbers.
     """
     left, right = _operand(a, b), _operand(b, a)
     if left.ndim == 0 or right.ndim == 0:

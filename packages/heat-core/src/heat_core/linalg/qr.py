@@ -53,9 +53,11 @@ def qr(
 
     Notes
     -----
-    One distributed matrix is tall if ``m >= n * ranks``: TSQR, with one small message. Otherwise it
+    One distributed matrix is tall if ``m >= n * ranks``: TSQR, with one allgather of the
+    factors R, n**2 numbers of each rank; CholeskyQR2 with two allreduces of as many. Otherwise it
     is factorised on every rank up to ``config.replicate_bytes``, and beyond by Householder
-    reflections of panels of columns, without gathering it.
+    reflections of panels of columns, without gathering it: the owner of a panel broadcasts its
+    rows from the diagonal on, once for R and once for Q.
     """
     matrices = as_matrices(x, "qr")
     if mode not in ("reduced", "complete", "r"):

@@ -47,7 +47,8 @@ def svd(x: Any, /, full_matrices: bool = True, compute_uv: bool = True) -> SVDRe
 
     Notes
     -----
-    Tall matrices by TSQR and the singular values of R, wide ones transposed; others on every rank
+    Tall matrices by TSQR (one allgather of n**2 numbers of each rank) and the singular values of R,
+    wide ones transposed; others on every rank
     up to ``config.replicate_bytes``, and beyond by one-sided Jacobi rotations of blocks of columns,
     without gathering.
     """

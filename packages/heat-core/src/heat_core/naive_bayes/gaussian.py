@@ -27,7 +27,8 @@ _BLOCK_ROWS = 1 << 13
 class GaussianNB(ClassificationMixin, BaseEstimator):
     """Gaussian naive Bayes: in each class, features are independent and normally distributed.
 
-    ``fit`` reads the samples once, and sends the sums of each class in one message.
+    ``fit`` reads the samples once. It sends the classes of each rank, a sample, and in one
+    allreduce the sums of each class, (k + 1)(2 d + 1) numbers.
 
     Parameters
     ----------

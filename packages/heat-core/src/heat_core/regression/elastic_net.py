@@ -15,7 +15,8 @@ __all__ = ["ElasticNet"]
 class ElasticNet(LinearModel):
     """Minimises ``|y - X w - b|^2 / (2 n) + alpha (r |w|_1 + (1 - r) / 2 |w|^2)``, r = l1_ratio.
 
-    One message, and one pass over the samples; coordinate descent on the d x d products.
+    One pass over the samples, and two messages: a sample, and the allreduce of
+    1 + (d + 1)**2 numbers; coordinate descent on the d x d products.
 
     Parameters
     ----------

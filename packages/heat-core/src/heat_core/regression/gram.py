@@ -1,4 +1,4 @@
-"""The normal equations of samples that lie on the ranks: one message, however many samples."""
+"""The normal equations of samples that lie on the ranks: few messages, however many samples."""
 
 from __future__ import annotations
 

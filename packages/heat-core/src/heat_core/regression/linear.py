@@ -54,7 +54,8 @@ class LinearModel(RegressionMixin, BaseEstimator):
 class LinearRegression(LinearModel):
     """Ordinary least squares, by the normal equations of centred samples in double precision.
 
-    One message, and one pass over the samples. Features that depend on each other get the solution
+    One pass over the samples, and two messages: a sample, and the allreduce of
+    1 + (d + 1)(d + m) numbers for m targets. Features that depend on each other get the solution
     of least norm. Directions whose singular value is less than about 1e-7 of the largest one count
     as dependent.
 
@@ -103,7 +104,8 @@ class LinearRegression(LinearModel):
 class Ridge(LinearModel):
     """Least squares with a penalty: minimises ``|y - X w - b|**2 + alpha |w|**2``.
 
-    One message, and one pass over the samples.
+    One pass over the samples, and two messages: a sample, and the allreduce of
+    1 + (d + 1)(d + m) numbers for m targets.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def cdist(
     -------
     DNDarray, (n, m)
         Split at 0 if ``X`` is distributed; at 1 if only ``Y`` is. The slabs of ``Y`` travel around
-        the ranks, while each rank works on one.
+        the ranks, while each rank works on one: ``ranks - 1`` messages of a slab from each.
     """
     kernel = _METRICS.get(metric)
     if kernel is None:

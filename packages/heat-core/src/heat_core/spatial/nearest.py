@@ -32,6 +32,7 @@ def cdist_topk(X: DNDarray, Y: DNDarray, k: int) -> tuple[DNDarray, DNDarray]:
     (distances, indices) : (n, k)
         Euclidean, ascending, of equal ones the lower index first. Split at 0 if ``X`` is
         distributed; if only ``Y`` is, split at 0, too. Memory of O((n + m) / ranks).
+        Each rank sends ``ranks - 1`` slabs of ``Y``, and one allreduce of d numbers.
     """
     first, second = pair_of(X, Y)
     if not 1 <= k <= second.n:
