@@ -231,41 +231,6 @@ def test_laplacians(every_layout: Any) -> None:
             ht.graph.Laplacian(ht.spatial.rbf, **wrong).construct(X)
 
 
-@pytest.mark.parallel([1, 2])
-def test_no_table_of_all_pairs_is_ever_held() -> None:
-    n = 6000
-    data = np.random.default_rng(0).normal(size=(n, 3)).astype("f4")
-    X, y = ht.array(data, split=0), ht.array(np.arange(n) % 4, split=0)
-    for call in (
-        lambda: ht.spatial.cdist_topk(X, X, 5),
-        lambda: ht.spatial.cdist_argmin(X, X),
-        lambda: ht.cluster.silhouette_samples(X, y),
-        lambda: ht.cluster.Spectral(3, reigh_rank=10, reigh_power_iter=0, random_state=0).fit(X),
-        lambda: ht.classification.KNeighborsClassifier(5).fit(X, y).predict(X),
-        lambda: ht.cluster.KMeans(50, init="k-means||", max_iter=2, random_state=0).fit(X),
-        lambda: ht.cluster.DBSCAN(0.05, 3).fit(X),
-    ):
-        assert largest_tensor(call) < n * n // X.comm.size / 4  # a few rows at a time
-
-
-def largest_tensor(call: Any) -> int:
-    """Most elements of a tensor that torch makes during a call."""
-    largest = 0
-
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> Any:
-            nonlocal largest
-            result = func(*args, **(kwargs or {}))
-            for part in result if isinstance(result, (tuple, list)) else (result,):
-                if isinstance(part, torch.Tensor):
-                    largest = max(largest, part.untyped_storage().nbytes() // part.itemsize)
-            return result
-
-    with Watch():
-        call()
-    return largest
-
-
 def test_medians_of_weighted_rows() -> None:
     rows = torch.tensor([[0.0], [1.0], [10.0], [3.0]])
     labels = torch.tensor([0, 0, 0, 1])

@@ -193,6 +193,16 @@ def test_square_matrices(n: int, kind: str, every_layout: Any, budget: str, chec
         check(x, a)
 
 
+@pytest.mark.parallel([1, 2, 3])
+def test_inverses_of_ill_conditioned_matrices(budget: str) -> None:
+    n = 20
+    u, _, v = np.linalg.svd(sample(n, n))
+    for condition in (1e6, 1e12):
+        a = (u * np.geomspace(1, 1 / condition, n)) @ v
+        found = ht.linalg.inv(ht.array(a, split=0)).numpy()
+        assert np.linalg.norm(a @ found - np.eye(n), 2) <= 1e3 * EPS * condition
+
+
 def _exponential(a: np.ndarray) -> np.ndarray:
     return torch.linalg.matrix_exp(torch.tensor(a)).numpy()
 
