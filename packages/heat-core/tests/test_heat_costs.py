@@ -71,6 +71,13 @@ def ring(size: int) -> Sent:
     return {"exchange": others(size, N * D / size)}
 
 
+def symmetric_ring(size: int) -> Sent:
+    """Half of the slabs, and of the distances to other ranks those that these do not compute."""
+    steps = size // 2
+    tiles = (N / size) ** 2 * (size - 1) / 2
+    return {"exchange": (2 * steps, int(FLOAT * (steps * N * D / size + tiles)))}
+
+
 def ring_from_a_centre(size: int) -> Sent:
     return {**ring(size), "allreduce": numbers(D)}
 
@@ -178,8 +185,9 @@ WHOLE: dict[str, tuple[Callable[[], Any], Callable[[int], Sent]]] = {
         lambda: fitted("preprocessing.MinMaxScaler", samples),
         lambda size: {"allreduce": numbers(2 * D)},
     ),
-    "cdist": (lambda: of_samples(ht.spatial.cdist), ring),
-    "rbf": (lambda: of_samples(ht.spatial.rbf), ring),
+    "cdist": (lambda: of_samples(lambda X: ht.spatial.cdist(X, X)), ring),
+    "cdist of one array": (lambda: of_samples(ht.spatial.cdist), symmetric_ring),
+    "rbf of one array": (lambda: of_samples(ht.spatial.rbf), symmetric_ring),
     "cdist_topk": (
         lambda: of_samples(lambda X: ht.spatial.cdist_topk(X, X, 3)),
         ring_from_a_centre,
@@ -188,7 +196,7 @@ WHOLE: dict[str, tuple[Callable[[], Any], Callable[[int], Sent]]] = {
     "kNN": (neighbours, ring_from_a_centre),
     "Laplacian": (
         lambda: of_samples(lambda X: ht.graph.Laplacian(ht.spatial.rbf).construct(X)),
-        lambda size: {**ring(size), "allgatherv": others(size, N / size)},
+        lambda size: {**symmetric_ring(size), "allgatherv": others(size, N / size)},
     ),
     "matmul 0 0": (lambda: product(0, 0), partial(slabs_of, LARGE, "exchange")),
     "matmul 0 1": (lambda: product(0, 1), partial(slabs_of, LARGE, "allgatherv")),

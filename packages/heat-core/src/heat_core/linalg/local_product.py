@@ -1,4 +1,4 @@
-"""Products of the matrices of one rank; pure.
+"""Products of the matrices of one rank.
 
 The library behind torch's products on CPUs is several times slower with some shapes than with their
 neighbours. Those are given to it in another form, with the same result.

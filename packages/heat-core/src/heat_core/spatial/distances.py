@@ -72,7 +72,9 @@ def cdist(
     -------
     DNDarray, (n, m)
         Split at 0 if ``X`` is distributed; at 1 if only ``Y`` is. The slabs of ``Y`` travel around
-        the ranks, while each rank works on one: ``ranks - 1`` messages of a slab from each.
+        the ranks, while each rank works on one: ``ranks - 1`` messages of a slab from each. Of the
+        distances of ``X`` to itself, each is computed once and sent to the other rank, but for the
+        quadratic expansion, where that would take longer.
     """
     kernel = _METRICS.get(metric)
     if kernel is None:
@@ -130,11 +132,59 @@ def _fill_symmetric(tile: torch.Tensor, rows: torch.Tensor, kernel: Kernel) -> N
         tile[end:, top:end] = block[:, end - top :].T
 
 
+def _fill(tile: torch.Tensor, rows: torch.Tensor, slab: torch.Tensor, kernel: Kernel) -> None:
+    """The distances of rows to a slab, by blocks."""
+    height = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
+    for top in range(0, len(tile), height):
+        block = slice(top, top + height)
+        tile[block] = kernel(rows[block], slab)
+
+
+def _symmetric(samples: Samples, kernel: Kernel) -> torch.Tensor:
+    """The rows of this rank in the table of all distances, each computed once. Collective.
+
+    A rank computes its tiles with the following half of the ranks, and sends them, transposed, to
+    those; the tile of two ranks that lie opposite is shared between them.
+    """
+    comm, layout, local = samples.comm, samples.layout, samples.local
+    size, counts = comm.size, layout.counts
+    assert counts is not None
+    table = local.new_empty(len(local), samples.n)
+    arriving = []
+    for step, (start, slab) in enumerate(travelling(samples, size // 2 + 1)):
+        tile = table[:, start : start + len(slab)]
+        if step == 0:
+            _fill_symmetric(tile, slab, kernel)
+            continue
+        to, source = (comm.rank + step) % size, (comm.rank - step) % size
+        first = layout.offset(source)
+        theirs = table[:, first : first + counts[source]]
+        if 2 * step < size:
+            _fill(tile, local, slab, kernel)
+        elif comm.rank < to:
+            half = len(tile) // 2
+            tile, theirs = tile[:half], tile[half:]
+            _fill(tile, local[:half], slab, kernel)
+        else:
+            half = len(slab) // 2
+            tile, theirs = tile[:, half:], tile[:, :half]
+            _fill(tile, local, slab[half:], kernel)
+        buffer = local.new_empty(theirs.shape)
+        request = comm.iexchange([(to, tile.T.contiguous())], [(source, buffer)])
+        arriving.append((request, theirs, buffer))
+    for request, theirs, buffer in arriving:
+        request.wait()
+        theirs.copy_(buffer)
+    return table
+
+
 def _table(
     X: DNDarray, Y: DNDarray | None, kernel: Kernel, *, is_zero_on_diagonal: bool
 ) -> DNDarray:
     first, second = pair_of(X, Y)
     shape = (first.n, second.n)
+    if Y is None and first.is_distributed and not is_zero_on_diagonal:
+        return first.array(_symmetric(first, kernel))
     if first.layout.split is None and second.layout.split is not None:
         layout = Layout(shape, 1, second.layout.counts)
         slabs = [(0, second.local)]
@@ -147,10 +197,7 @@ def _table(
         if Y is None and start == first.offset and len(slab) == len(table):  # its own rows
             _fill_symmetric(tile, slab, kernel)
             continue
-        rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
-        for top in range(0, len(table), rows):
-            block = slice(top, top + rows)
-            tile[block] = kernel(first.local[block], slab)
+        _fill(tile, first.local, slab, kernel)
     if Y is None and is_zero_on_diagonal:
         own = torch.arange(len(table), device=table.device)
         table[own, own + first.offset] = 0
