@@ -12,6 +12,7 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import replicated
 from heat_core.estimators import BaseEstimator, ClusteringMixin
 from heat_core.samples import Samples, check_numbers
+from heat_core.spatial.distances import euclidean
 from heat_core.spatial.ring import travelling
 
 __all__ = ["DBSCAN"]
@@ -78,7 +79,6 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
     def _neighbours(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
         """Local number of the one, and global number of the other of all pairs. Collective."""
         local, found = samples.local, []
-        exact = "donot_use_mm_for_euclid_dist"
         if not len(local):
             for _ in travelling(samples):
                 pass
@@ -98,7 +98,7 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
                 ends = block[[0, -1], axis].double()
                 ends += ends.new_tensor([-reach, reach])
                 first, last = torch.searchsorted(keys, ends).tolist()
-                near = torch.cdist(block, columns[first:last], 2.0, exact) <= self.eps
+                near = euclidean(block, columns[first:last]) <= self.eps
                 one, other = near.nonzero(as_tuple=True)
                 found.append(torch.stack((own[one + top], there[other + first] + start)))
         pairs = torch.cat(found, 1)

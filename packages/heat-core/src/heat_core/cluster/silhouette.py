@@ -5,6 +5,7 @@ P. J. Rousseeuw: Silhouettes, J. Comput. Appl. Math. 20 (1987).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from heat_core.layout import replicated_layout
 from heat_core.ops.moments import mean
 from heat_core.random import Generator, default_rng
 from heat_core.samples import Samples, class_codes
+from heat_core.spatial.distances import euclidean
 from heat_core.spatial.ring import travelling
 
 __all__ = ["silhouette_samples", "silhouette_score"]
@@ -71,14 +73,14 @@ def _sums(samples: Samples, member: torch.Tensor, p: float) -> torch.Tensor:
     """Sums of the distances of each row of this rank to the samples of each cluster, (rows, k)."""
     local = samples.local
     sums = local.new_zeros(len(local), member.shape[1], dtype=torch.float64)
-    exact = "donot_use_mm_for_euclid_dist"
+    distances = euclidean if p == 2.0 else partial(torch.cdist, p=p)
     for start, slab in travelling(samples):
         # Products with few columns are fastest if these are contiguous.
         columns = member[start : start + len(slab)].to(local.dtype).T.contiguous().T
         rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
         for top in range(0, len(local), rows):
             part = slice(top, top + rows)
-            sums[part] += torch.cdist(local[part], slab, p, exact) @ columns
+            sums[part] += distances(local[part], slab) @ columns
     return sums
 
 

@@ -12,20 +12,37 @@ from heat_core.layout import Layout
 from heat_core.samples import Samples, check_features
 from heat_core.spatial.ring import travelling
 
-__all__ = ["cdist", "manhattan", "pair_of", "quadratic", "rbf"]
+__all__ = ["cdist", "euclidean", "manhattan", "pair_of", "quadratic", "rbf"]
 
 Kernel = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 _BLOCK_ROWS = 128
+_FEW_FEATURES = 32
 _BLOCK_ELEMENTS = 1 << 18  # of a table, so that a block of it stays in the cache
 
 
-def _euclidean(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def euclidean(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Distances of all rows by their differences, (n, m), so that small ones do not cancel."""
+    if _is_narrow(x):
+        return _squared(x, y).sqrt_()
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _squared(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return _euclidean(x, y).square_()
+    if not _is_narrow(x):
+        return euclidean(x, y).square_()
+    # Feature by feature, which keeps vector units busier than row by row.
+    columns = y.T.contiguous()
+    total = (x[:, :1] - columns[0]).square_()
+    differences = torch.empty_like(total)
+    for j in range(1, x.shape[1]):
+        torch.sub(x[:, j : j + 1], columns[j], out=differences)
+        total.addcmul_(differences, differences)
+    return total
+
+
+def _is_narrow(x: torch.Tensor) -> bool:
+    return x.device.type == "cpu" and 1 <= x.shape[1] <= _FEW_FEATURES
 
 
 def _manhattan(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -43,7 +60,7 @@ def quadratic(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 _METRICS: dict[str, Kernel] = {
-    "euclidean": _euclidean,
+    "euclidean": euclidean,
     "sqeuclidean": _squared,
     "manhattan": _manhattan,
     "cityblock": _manhattan,

@@ -8,7 +8,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout
-from heat_core.spatial.distances import pair_of
+from heat_core.spatial.distances import euclidean, pair_of
 from heat_core.spatial.ring import travelling
 
 __all__ = ["cdist_argmin", "cdist_reduce", "cdist_topk"]
@@ -129,8 +129,5 @@ def cdist_reduce(X: DNDarray, Y: DNDarray, fn: Callable[[torch.Tensor], torch.Te
         rows = max(1, _BLOCK_ELEMENTS // max(1, len(slab)))
         for top in range(0, len(total), rows):
             block = slice(top, top + rows)
-            distances = torch.cdist(
-                first.local[block], slab, compute_mode="donot_use_mm_for_euclid_dist"
-            )
-            total[block] += fn(distances).sum(1, dtype=torch.float64)
+            total[block] += fn(euclidean(first.local[block], slab)).sum(1, dtype=torch.float64)
     return first.array(total.to(first.local.dtype))
