@@ -1,4 +1,4 @@
-"""``python -m tools.fuzz [TARGET ...] [--minutes 10]``: damaged files for everything that reads some.
+"""``python -m tools.fuzz [TARGET ...] [--minutes 10]``: damaged files for all that reads some.
 
 Each target runs in a process of its own, so that one that crashes is noticed. What is found is
 printed once for each place in the code, with the file that led to it. The exit status is 0 if
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import json
 import logging
+import math
 import random
 import resource
 import shutil
@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        return fuzz(options.targets[0], options.minutes, options.seed, options.keep)
+        return fuzz(options.targets[0], options.minutes, seed=options.seed, keep=options.keep)
     failures = 0
     for name in options.targets or TARGETS:
         command = [sys.executable, "-m", "tools.fuzz", name, "--child"]
@@ -52,28 +52,36 @@ def main() -> int:
     return int(failures > 0)
 
 
-def fuzz(name: str, minutes: float, seed: int, keep: Path) -> int:
-    """Damage one target's files and read them until the time is up."""
-    faulthandler.enable()
-    signal.signal(signal.SIGALRM, _too_long)
-    target, rng = TARGETS[name], random.Random(seed)
+def fuzz(
+    name: str,
+    minutes: float = math.inf,
+    rounds: float = math.inf,
+    *,
+    seed: int,
+    keep: Path,
+    guarded: bool = True,
+) -> int:
+    """Damage one target's files and read them, until the time is up or all rounds are done.
+
+    ``guarded`` limits the time that an input may take and the memory of the process from then on,
+    and ends all logging: for processes that do nothing else.
+    """
+    target, rng = TARGETS[name], random.Random(seed)  # noqa: S311
     folder = keep / name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "input").mkdir(parents=True)
     files = target.prepare(folder / "input")
     intact = {file: file.read_bytes() for file in files}
     target.read(folder / "input")  # what is intact can be read
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY, hard))
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if guarded:
+        _guard()
     end, runs, refused = time.monotonic() + 60 * minutes, 0, 0
     found: dict[str, str] = {}
-    logging.disable()
-    warnings.simplefilter("ignore")
-    while time.monotonic() < end:
+    while time.monotonic() < end and runs < rounds:
         file = rng.choice(files)
         file.write_bytes(mutated(intact[file], rng))
-        kind, message = attempt(target, folder / "input")
+        kind, message = attempt(target, folder / "input", SECONDS_EACH if guarded else 0)
         refused += kind == "refused"
         runs += 1
         if message and kind not in found:
@@ -82,19 +90,27 @@ def fuzz(name: str, minutes: float, seed: int, keep: Path) -> int:
             found[kind] = message
             print(f"{name}: {kind}: {message}\n  {file.name} as in {case}", flush=True)
         file.write_bytes(intact[file])
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - used
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used
     print(
         f"{name}: {runs:,} damaged inputs, {refused:,} refused, {len(found)} kinds of findings, "
-        f"memory grew by {grown >> 20} MiB",
+        f"memory grew by {grown >> 10} MiB",
         flush=True,
     )
-    (folder / "summary.json").write_text(json.dumps({"runs": runs, "found": list(found)}))
     return int(bool(found))
 
 
-def attempt(target: Target, folder: Path) -> tuple[str, str]:
+def _guard() -> None:
+    faulthandler.enable()
+    logging.disable()
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGALRM, _too_long)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY, hard))
+
+
+def attempt(target: Target, folder: Path, seconds: int = 0) -> tuple[str, str]:
     """Read once: "read", "refused", or the kind and the message of what should not have been."""
-    signal.alarm(SECONDS_EACH)
+    signal.alarm(seconds)
     try:
         target.read(folder)
     except target.errors:

@@ -10,8 +10,9 @@ __all__ = ["mutated"]
 #: what parsers stumble over
 AWKWARD = [
     b"", b"\0", b"\n", b"\r\n", b",", b";", b'"', b"'", b"{", b"}", b"[", b"]", b":", b"=", b"#",
-    b"-", b"-1", b"0", b"1e999", b"nan", b"inf", b"null", b"true", b"9" * 30, b"\xff", b"\xef\xbb\xbf",
-    b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x80", b"../", b" " * 40,
+    b"-", b"-1", b"0", b"1e999", b"nan", b"inf", b"null", b"true", b"9" * 30, b"\xff",
+    b"\xef\xbb\xbf", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x00\x00\x00\x80", b"../",
+    b" " * 40,
 ]  # fmt: skip
 
 

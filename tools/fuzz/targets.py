@@ -1,4 +1,4 @@
-"""What is fuzzed: how intact input is made, how it is read, and which errors are the right answer."""
+"""What is fuzzed: how intact input is made and read, and which errors are the right answer."""
 
 from __future__ import annotations
 
@@ -55,6 +55,21 @@ def _read_npy(folder: Path) -> object:
     return ht.load(str(folder / "a.npy"), split=0)
 
 
+def _npz(folder: Path) -> list[Path]:
+    import numpy as np
+    from scipy import sparse
+
+    np.savez_compressed(folder / "a.npz", x=np.arange(60.0).reshape(12, 5), y=np.eye(3))
+    sparse.save_npz(folder / "b.npz", sparse.random(9, 7, 0.3, "csr", random_state=1))
+    return [folder / "a.npz", folder / "b.npz"]
+
+
+def _read_npz(folder: Path) -> object:
+    import heat_core as ht
+
+    return ht.load_npz(folder / "a.npz", split=0), ht.sparse.load_npz(folder / "b.npz", split=0)
+
+
 def _sharded(folder: Path) -> list[Path]:
     import heat_core as ht
 
@@ -84,7 +99,7 @@ def _search(folder: Path) -> list[Path]:
 def _read_search(folder: Path) -> object:
     from propulate.storage.history import population_of, read_history
 
-    return population_of(read_history(folder / "run"))
+    return population_of(read_history(folder / "run" / "propulate"))
 
 
 def _space(folder: Path) -> list[Path]:
@@ -127,8 +142,8 @@ CONFIGURATION = """period = 0.1
 pue = 1.2
 include = ["rapl:*"]
 [[sensor]]
-name = "rack"
-command = "cat /tmp/power"
+backend = "file"
+path = "/run/power"
 unit = "W"
 [cpu]
 idle = 20
@@ -253,6 +268,7 @@ def _read_outcomes(folder: Path) -> object:
 TARGETS = {
     "heat-core CSV": Target(_csv, _read_csv),
     "heat-core npy": Target(_npy, _read_npy),
+    "heat-core npz": Target(_npz, _read_npz),
     "heat-core shards": Target(_sharded, _read_sharded),
     "propulate journal": Target(_search, _read_search),
     "propulate space": Target(_space, _read_space),

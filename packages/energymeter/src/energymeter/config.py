@@ -218,9 +218,16 @@ class MeterConfig:
         Raises
         ------
         ConfigurationError
-            For keys that there are not, with the nearest one that there is.
+            For keys that there are not, with the nearest one that there is; for values of the
+            wrong kind; and for sensors that lack something.
         """
-        given = dict(values)
+        try:
+            return cls._from_dict(dict(values))
+        except (AttributeError, TypeError) as error:
+            raise ConfigurationError(f"settings are not as they should be: {error}") from error
+
+    @classmethod
+    def _from_dict(cls, given: dict[str, Any]) -> MeterConfig:
         check_keys(cls, given)
         if "cpu" in given:
             cpu = dict(given["cpu"])

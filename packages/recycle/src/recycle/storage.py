@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from recycle.specialdays import SpecialDays
 from recycle.windows import Array
 
 __all__ = ["SCHEMA", "load", "save"]
+
+#: what reading damaged archives raises
+UNREADABLE = (EOFError, KeyError, NotImplementedError, RuntimeError, ValueError)
 
 #: Raised when older versions can't read new files.
 SCHEMA = 1
@@ -113,7 +117,7 @@ def load(path: Path) -> ReCycleForecaster:
             described = json.loads(archive.read("model.json"))
             stored = np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False)
             arrays = {name: stored[name] for name in stored.files}
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, *UNREADABLE) as error:
         raise ModelFileError(f"{path} is damaged, or no model of recycle: {error}") from error
     if described["schema"] > SCHEMA:
         raise ModelFileError(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +11,12 @@ from numpy.lib import format as npy_format
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_layout
 from heat_core.comm import Communicator
-from heat_core.io.npy_stream import NpyStream
+from heat_core.io.npy_stream import NpyStream, opened_archive, opened_npy
 from heat_core.io.slabs import PathLike, files_in, placement, read_joined, read_slab
 from heat_core.layout import canonical_layout
 from mpi_utils import collective
 
 __all__ = ["load_npy", "load_npy_from_path", "load_npz", "save_npy", "write_slab"]
-
-
-@contextmanager
-def _opened(path: PathLike) -> Iterator[NpyStream]:
-    with Path(path).open("rb") as file:
-        yield NpyStream(file)
 
 
 def load_npy(
@@ -53,7 +44,7 @@ def load_npy(
         On all ranks, if there is no such file, or it is no array of numbers.
     """
     place = placement(dtype, split, device, comm)
-    with collective(place.comm), _opened(path) as source:
+    with collective(place.comm), opened_npy(path) as source:
         return read_slab(source, place)
 
 
@@ -67,13 +58,19 @@ def load_npz(
     """Read all arrays of a ``.npz`` file; parameters as for ``load_npy``. Collective.
 
     Each rank keeps its slabs only, but has to decompress what stands before them.
+
+    Raises
+    ------
+    OSError, ValueError
+        On all ranks, if there is no such file, or it is damaged.
     """
     place = placement(dtype, split, device, comm)
     arrays = {}
-    with collective(place.comm), zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as stream:
-                arrays[name.removesuffix(".npy")] = read_slab(NpyStream(stream), place)
+    with collective(place.comm), opened_archive(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as stream:
+                source = NpyStream(stream, info.file_size)
+                arrays[info.filename.removesuffix(".npy")] = read_slab(source, place)
     return arrays
 
 
@@ -105,7 +102,7 @@ def load_npy_from_path(
     place = placement(dtype, split, device, comm)
     with collective(place.comm):
         files = files_in(path, ".npy")
-    return read_joined(files, _opened, place)
+    return read_joined(files, opened_npy, place)
 
 
 def save_npy(x: DNDarray, path: PathLike) -> None:

@@ -8,15 +8,39 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-__all__ = ["NpyStream"]
+__all__ = ["NpyStream", "opened_archive", "opened_npy"]
+
+BROKEN = (zipfile.BadZipFile, zlib.error)
 
 _BLOCK_BYTES = 8 << 20
+
+
+@contextmanager
+def opened_npy(path: str | os.PathLike[str]) -> Iterator[NpyStream]:
+    """The array of a ``.npy`` file."""
+    with Path(path).open("rb") as file:
+        yield NpyStream(file, os.fstat(file.fileno()).st_size)
+
+
+@contextmanager
+def opened_archive(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
+    """A ``.npz`` file; whatever is wrong with it is a ValueError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (EOFError, KeyError, NotImplementedError, RuntimeError, *BROKEN) as error:
+        raise ValueError(f"{path} is damaged, or no archive of arrays: {error}") from error
 
 
 class NpyStream:
@@ -26,6 +50,8 @@ class NpyStream:
     ----------
     stream : binary file
         Seekable.
+    size : int, optional
+        Bytes of the stream, if known: then a header that promises more is refused at once.
 
     Attributes
     ----------
@@ -35,18 +61,23 @@ class NpyStream:
     Raises
     ------
     ValueError
-        If it is no such file, or its elements are Python objects.
+        If it is no such file, ends too early, or its elements are Python objects.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], size: int | None = None) -> None:
         version = npy_format.read_magic(stream)
         read = npy_format.read_array_header_1_0
         if version > (1, 0):
             read = npy_format.read_array_header_2_0
-        self.shape, self._is_transposed, self.dtype = read(stream)
+        try:
+            self.shape, self._is_transposed, self.dtype = read(stream)
+        except (SyntaxError, TypeError, tokenize.TokenError) as error:
+            raise ValueError(f"the file's header is damaged: {error}") from error
         if self.dtype.hasobject:
             raise ValueError("arrays of Python objects are not read")
         self._stream, self._start = stream, stream.tell()
+        if size is not None and self._start + self.dtype.itemsize * math.prod(self.shape) > size:
+            raise ValueError(f"the file ends before its array of shape {self.shape} does")
 
     def __getitem__(self, key: Sequence[slice]) -> np.ndarray[Any, Any]:
         """The part between two positions of each axis."""

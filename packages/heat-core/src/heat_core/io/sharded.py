@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from operator import index
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.comm import sanitize_comm
 from heat_core.devices import sanitize_device
 from heat_core.dtypes import DType, canonical_heat_type
+from heat_core.io.npy_stream import opened_npy
 from heat_core.layout import Layout, canonical_layout
 from mpi_utils import collective
 
@@ -95,18 +97,22 @@ def load_sharded(
 
 
 def _manifest(folder: Path) -> tuple[Layout, DType]:
-    content = json.loads((folder / _MANIFEST).read_text())
-    if content.get("format") != 1:
-        raise ValueError(f"{folder / _MANIFEST} has an unknown format")
-    counts = None if content["counts"] is None else tuple(content["counts"])
-    layout = Layout(tuple(content["shape"]), content["split"], counts)
-    return layout, canonical_heat_type(content["dtype"])
+    file = folder / _MANIFEST
+    content = json.loads(file.read_text())
+    try:
+        if content["format"] != 1:
+            raise ValueError(f"{file} has an unknown format")
+        counts = None if content["counts"] is None else tuple(map(index, content["counts"]))
+        layout = Layout(tuple(map(index, content["shape"])), content["split"], counts)
+        return layout, canonical_heat_type(content["dtype"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
 
 
 def _read(folder: Path, saved: Layout, dtype: DType, slab: tuple[slice, ...]) -> torch.Tensor:
     """The part ``slab`` of the saved array."""
     bits = dtype.numpy or np.dtype(np.uint16)
-    local = np.empty([part.stop - part.start for part in slab], bits)
+    local: np.ndarray[Any, Any] | None = None
     for writer in range(len(saved.counts or (0,))):
         shared = [
             (max(a.start, b.start), min(a.stop, b.stop))
@@ -114,10 +120,6 @@ def _read(folder: Path, saved: Layout, dtype: DType, slab: tuple[slice, ...]) ->
         ]
         if any(low >= high for low, high in shared):
             continue
-        file = folder / _file_of(writer)
-        source = np.load(file, mmap_mode="r", allow_pickle=False)
-        if source.shape != saved.lshape(writer) or source.dtype != bits:
-            raise ValueError(f"{file} does not fit {_MANIFEST}")
         target, block = (
             tuple(
                 slice(low - p.start, high - p.start)
@@ -125,6 +127,14 @@ def _read(folder: Path, saved: Layout, dtype: DType, slab: tuple[slice, ...]) ->
             )
             for parts in (slab, saved.slices(writer))
         )
-        local[target] = source[block]
+        file = folder / _file_of(writer)
+        with opened_npy(file) as source:
+            if source.shape != saved.lshape(writer) or source.dtype != bits:
+                raise ValueError(f"{file} does not fit {_MANIFEST}")
+            if local is None:
+                local = np.empty([part.stop - part.start for part in slab], bits)
+            local[target] = source[block]
+    if local is None:  # no part of the array is here
+        local = np.empty([part.stop - part.start for part in slab], bits)
     tensor = torch.from_numpy(local)
     return tensor if dtype.numpy is not None else tensor.view(dtype.torch)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib import format as npy_format
 
 from heat_core.dispatch.operands import as_tensor
-from heat_core.io.npy_stream import NpyStream
+from heat_core.io.npy_stream import NpyStream, opened_archive
 from heat_core.io.slabs import PathLike, placement
 from heat_core.sparse.coordinates import compressed
 from heat_core.sparse.creation import KINDS, kind_of
@@ -134,7 +134,7 @@ def load_npz(
         On all ranks, if there is no such file, it has another format, or cannot be split so.
     """
     place = placement(dtype, split, device, comm)
-    with collective(place.comm), zipfile.ZipFile(file) as archive:
+    with collective(place.comm), opened_archive(file) as archive:
         if "format.npy" not in archive.namelist():
             raise ValueError(f"{Path(file).name} has no sparse matrix: ht.load_npz reads arrays")
         read = _reader(archive)
@@ -156,8 +156,8 @@ def load_npz(
 
 def _reader(archive: zipfile.ZipFile) -> Callable[[str, tuple[slice, ...]], Any]:
     def read(name: str, key: tuple[slice, ...]) -> Any:
-        with archive.open(f"{name}.npy") as stream:
-            typed: IO[bytes] = stream
-            return NpyStream(typed)[key]
+        info = archive.getinfo(f"{name}.npy")
+        with archive.open(info) as stream:
+            return NpyStream(stream, info.file_size)[key]
 
     return read

@@ -65,18 +65,28 @@ def _describe_condition(when: Any) -> list[list[Any]]:
 
 
 def restore(description: Mapping[str, Mapping[str, Any]]) -> dict[str, Parameter]:
-    """The parameters of a description."""
-    parameters: dict[str, Parameter] = {}
-    for name, described in description.items():
-        arguments = dict(described)
-        kind = _KINDS[arguments.pop("kind")]
-        when = arguments.pop("when", None)
-        if when is not None:
-            clauses = {other: tuple(wanted) for other, wanted in when if isinstance(wanted, list)}
-            arguments["when"] = clauses or None
-        if "choices" in arguments:
-            arguments["choices"] = [
-                tuple(c) if isinstance(c, list) else c for c in arguments["choices"]
-            ]
-        parameters[name] = kind(**arguments)
-    return parameters
+    """The parameters of a description.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or damaged.
+    """
+    try:
+        return {name: _restore(described) for name, described in description.items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"this describes no search space: {error!r}") from error
+
+
+def _restore(described: Mapping[str, Any]) -> Parameter:
+    arguments = dict(described)
+    kind = _KINDS[arguments.pop("kind")]
+    when = arguments.pop("when", None)
+    if when is not None:
+        clauses = {other: tuple(wanted) for other, wanted in when if isinstance(wanted, list)}
+        arguments["when"] = clauses or None
+    if "choices" in arguments:
+        arguments["choices"] = [
+            tuple(c) if isinstance(c, list) else c for c in arguments["choices"]
+        ]
+    return kind(**arguments)

@@ -62,21 +62,40 @@ class History:
 
 
 def read_history(folder: Path) -> History:
-    """Read all journals of a run's folder."""
+    """Read all journals of a run's folder.
+
+    Raises
+    ------
+    ValueError
+        If a journal's first line is damaged: it says what the others mean.
+    """
     reader = _Reader()
     for path in sorted((folder / "journal").glob("*.pj")):
         match = _NAME.fullmatch(path.name)
         header, frames, intact = read_journal(path)
-        if match is not None and header:
-            place = int(match[1]), int(match[2])
-            reader.history.intact[place] = intact
-            reader.history.header = reader.history.header or header
-            reader.take(place, codec_of(header), frames)
+        if match is None or not header:
+            continue
+        try:
+            codec = codec_of(header)
+        except ValueError as error:
+            raise ValueError(f"{path} has a damaged first line: {error}") from error
+        place = int(match[1]), int(match[2])
+        reader.history.intact[place] = intact
+        reader.history.header = reader.history.header or header
+        reader.take(place, codec, frames)
     return reader.end()
 
 
 def codec_of(header: dict[str, Any]) -> Codec:
-    """How the individuals of a journal are written."""
+    """How the individuals of a journal are written.
+
+    Raises
+    ------
+    ValueError
+        If it is not the header of one.
+    """
+    if not header.keys() >= {"space", "signs"}:
+        raise ValueError("there is no header of a journal with a search space")
     if header["space"] is None:
         return TrialCodec(GrowingSpace())
     return Codec(SearchSpace.from_json(header["space"]))

@@ -31,6 +31,8 @@ def read_journal(path: Path) -> tuple[dict[str, Any], list[tuple[int, bytes]], i
     try:
         header = json.loads(data[:head])
     except ValueError:
+        header = None
+    if not isinstance(header, dict):
         if data:
             logger.warning("%s has no readable header; nothing of it is used", path)
         return {}, [], 0
