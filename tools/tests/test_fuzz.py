@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +20,8 @@ def test_damage_is_the_same_for_the_same_seed_and_seldom_none() -> None:
     assert mutated(b"", random.Random(0)) == b""
 
 
-def test_wrong_errors_are_findings(tmp_path) -> None:
-    def read(folder) -> object:
+def test_wrong_errors_are_findings(tmp_path: Path) -> None:
+    def read(folder: Path) -> object:
         raise KeyError(folder.name)
 
     kind, message = attempt(Target(lambda folder: [], read), tmp_path)
@@ -29,6 +30,6 @@ def test_wrong_errors_are_findings(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_damaged_files_are_refused_or_read(name, tmp_path) -> None:
+def test_damaged_files_are_refused_or_read(name: str, tmp_path: Path) -> None:
     """A short run with a fixed seed; the long ones are made by hand."""
     assert fuzz(name, rounds=25, seed=1, keep=tmp_path, guarded=False) == 0
