@@ -1,8 +1,10 @@
-"""Cost of random numbers, as ratios to torch's own generator, in one run.
+"""Cost of random numbers, as ratios to torch's own generator, in one run; and their distributions.
 
 ``python benchmarks/heat-core/random_numbers.py [--quick] [--json PATH]``, alone or with ``mpirun``.
 The two sides of a row are timed in turns; figures are medians. Under ``mpirun`` arrays are split
-along axis 0 and torch draws as many elements as a rank holds; the slowest rank counts.
+along axis 0 and torch draws as many elements as a rank holds; the slowest rank counts. If SciPy is
+there, rank 0 tests ten million draws of each kind (Kolmogorov and Smirnov; chi-square over 1000
+cells, and over pairs of neighbours); a p-value below 0.001 is a miss.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ import heat_core as ht  # before the first tensor, so that torch uses huge pages
 
 ELEMENTS = 16_000_000
 PERMUTED = 1_000_000
+DRAWS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,35 @@ def measure_all(rounds: int, elements: int) -> list[Row]:
     return [measure(name, n, ours, theirs, rounds) for name, n, ours, theirs in cases]
 
 
+def p_values(draws: int) -> dict[str, float]:
+    """P-values of tests of the numbers of one seed, drawn by this rank alone."""
+    import numpy as np
+    from scipy import stats
+
+    rng, alone = ht.random.default_rng(2026), {"comm": ht.MPI_SELF}
+    integers = rng.integers(0, 1000, draws, **alone).larray.numpy()
+    uniform = rng.random(draws, **alone).larray.numpy()
+    double = rng.random(draws, ht.float64, **alone).larray.numpy()
+    normal = rng.standard_normal(draws, **alone).larray.numpy()
+    normals = rng.standard_normal(draws, ht.float64, **alone).larray.numpy()
+
+    def chi_square(cells: Any) -> float:
+        return float(stats.chisquare(np.bincount(cells, minlength=1000)).pvalue)
+
+    # Every second one with the next: 31 * 31 cells of equal probability.
+    pairs = (uniform[: draws // 2 * 2].reshape(-1, 2) * 31).astype(int) @ np.array([31, 1])
+    return {
+        "uniform, KS": stats.kstest(uniform, "uniform").pvalue,
+        "uniform float64, KS": stats.kstest(double, "uniform").pvalue,
+        "normal, KS": stats.kstest(normal, "norm").pvalue,
+        "normal float64, KS": stats.kstest(normals, "norm").pvalue,
+        "uniform, chi-square": chi_square((uniform * 1000).astype(int)),
+        "normal, chi-square": chi_square((stats.norm.cdf(normals) * 1000).astype(int)),
+        "integers, chi-square": chi_square(integers),
+        "pairs, chi-square": float(stats.chisquare(np.bincount(pairs, minlength=961)).pvalue),
+    }
+
+
 def main() -> None:
     """Measure, print a table, and write JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -127,11 +160,20 @@ def main() -> None:
             f"{row.case:20}{row.elements:>12,}{row.heat_core_ms:>15,.3f}{row.torch_ms:>12,.3f}"
             f"{row.ratio:>8.2f}"
         )
+    tests = {}
+    if find_spec("scipy"):
+        tests = p_values(DRAWS // 10 if arguments.quick else DRAWS)
+        print(
+            "\n".join(
+                f"{name:24}p = {p:.3f}{'' if p > 1e-3 else '  missed'}" for name, p in tests.items()
+            )
+        )
     if arguments.json:
         figures = {
             "ranks": comm.size,
             "machine": platform.processor() or platform.machine(),
             "torch": torch.__version__,
+            "p-values": tests,
             "rows": [asdict(row) | {"ratio": row.ratio} for row in rows],
         }
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")

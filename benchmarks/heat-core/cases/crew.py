@@ -46,6 +46,7 @@ class Side:
     def name(self) -> str:
         """The head of the column."""
         shared = {"numpy": "NumPy", "torch": "torch", "dask": "dask"}
+        shared["halves"] = f"{self.ranks} x torch"
         return shared.get(self.library, f"{self.library.replace('_', '-')} {self.ranks}")
 
 
@@ -135,7 +136,7 @@ class Crew:
 def _environment(side: Side) -> dict[str, str]:
     """One thread a rank; torch asks for huge pages, as NumPy does and heat-core by itself."""
     given = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    if side.library == "torch":
+    if side.library in ("torch", "halves"):
         given["THP_MEM_ALLOC_ENABLE"] = "1"
     path = os.pathsep.join([str(_FOLDER), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, **given, "PYTHONPATH": path}
@@ -152,6 +153,7 @@ def sides(ranks: Sequence[int], peers: str) -> tuple[list[Side], list[str]]:
     own = sys.executable
     found, missing = [Side("heat_core", n, own) for n in ranks], []
     found += [Side("numpy", 1, own), Side("torch", 1, own)]
+    found += [Side("halves", n, own) for n in ranks if n > 1]
     for library, module, numbers in (("dask", "dask.array", (1,)), ("original", "heat", ranks)):
         python = next((p for p in (peers, own) if p and interpreter_has(p, module)), None)
         if python is None:

@@ -223,3 +223,60 @@ def test_transforms_decompositions_distances_and_sparse_matrices() -> None:
             "sparse": lambda: [sparse() + sparse(), sparse().T, sparse().sum(0), sparse().max(1)],
         }
     )
+
+
+@pytest.mark.parallel([1, 2])
+def test_other_operands_follow_the_array() -> None:
+    """What is not an array goes to the device of the array, not to that of new arrays."""
+    data = np.arange(1.0, 13.0).reshape(4, 3)
+    line, square = data[:, 0].copy(), data.T @ data
+    ht.use_device("cpu")
+    x = ht.array(data, split=0, device="gpu")
+    row, vector = ht.array(data[1], device="gpu"), ht.array(line, split=0, device="gpu")
+    calls: dict[str, tuple[Callable[[], Any], Any]] = {
+        "sum": (lambda: x + data, data + data),
+        "reflected": (lambda: data[0] - x, data[0] - data),
+        "tensor": (lambda: x * torch.tensor(data), data * data),
+        "masked": (lambda: ht.add(x, 1, where=data > 3, out=ht.copy(x)), data + (data > 3)),
+        "where": (lambda: ht.where(data > 3, x, data), data),
+        "where array": (lambda: ht.where(x > 3, data, 0.0), np.where(data > 3, data, 0)),
+        "clip": (lambda: ht.clip(x, data[0], 9.0), np.clip(data, data[0], 9)),
+        "product": (lambda: x @ data.T, data @ data.T),
+        "inner": (lambda: ht.vdot(vector, line), line @ line),
+        "einsum": (lambda: ht.einsum("ij,jk->ik", x, data.T), data @ data.T),
+        "solve": (
+            lambda: ht.linalg.solve(ht.array(square + np.eye(3), device="gpu"), data[0]),
+            np.linalg.solve(square + np.eye(3), data[0]),
+        ),
+        "cross": (lambda: ht.cross(row, data[0]), np.cross(data[1], data[0])),
+        "search": (lambda: ht.searchsorted(vector, data[1]), np.searchsorted(line, data[1])),
+        "digitize": (lambda: ht.digitize(x, line), np.digitize(data, line)),
+        "counts": (
+            lambda: ht.histogram(x, data[:, 0], weights=data)[0],
+            np.histogram(data, data[:, 0], weights=data)[0],
+        ),
+        "set": (lambda: ht.union1d(vector, [2.5, 1.0]), np.union1d(line, [2.5, 1])),
+        "isin": (lambda: ht.isin(x, data[0]), np.isin(data, data[0])),
+        "diff": (
+            lambda: ht.diff(x, axis=0, append=data[:1]),
+            np.diff(data, axis=0, append=data[:1]),
+        ),
+        "area": (lambda: ht.trapezoid(vector, data[:, 1]), np.trapezoid(line, data[:, 1])),
+        "average": (lambda: ht.average(x, 0, line), np.average(data, 0, line)),
+        "vectorize": (
+            lambda: ht.vectorize(lambda a, b: a + 2 * b, otypes=[float])(x, data),
+            3 * data,
+        ),
+        "convolve": (lambda: ht.convolve(vector, line), np.convolve(line, line)),
+        "take": (lambda: ht.take(x, np.array([2, 0]), 0), data[[2, 0]]),
+        "insert": (lambda: ht.append(vector, line), np.append(line, line)),
+    }
+    failures = []
+    for name, (call, expected) in calls.items():
+        try:
+            result = call()
+            assert result.device == devices.Device("gpu"), f"the result is on {result.device}"
+            np.testing.assert_allclose(result.numpy(), expected, rtol=1e-6)
+        except Exception as error:
+            failures.append(f"{name}: {str(error)[:300]}")
+    assert not failures, "\n".join(failures)

@@ -53,6 +53,18 @@ def test_the_layout_has_no_effect(dtype: str, every_layout: Any) -> None:
             assert [part.tobytes() for part in found] == [part.tobytes() for part in wanted]
 
 
+@pytest.mark.parallel([1, 2, 3])
+def test_inner_products(every_layout: Any) -> None:
+    data, factors = numbers()[:, 0], numbers()[:, 1] * 1j
+    exact = exact_sum(torch.tensor(data * factors), (0,), len(data), None).squeeze(0).numpy()
+    with ht.config(reproducible=True):
+        for x in every_layout(data):
+            for y in every_layout(factors):
+                for function in (ht.dot, ht.inner, ht.vdot):
+                    assert function(x, y).numpy().tobytes() == exact.tobytes()
+    np.testing.assert_allclose(ht.inner(ht.array(data, split=0), factors).numpy(), data @ factors)
+
+
 @pytest.mark.parallel([1, 3])
 def test_infinities_masks_and_integers(every_layout: Any) -> None:
     data = numbers()

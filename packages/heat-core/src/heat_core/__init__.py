@@ -13,6 +13,10 @@ from heat_core.array.conversion import (
     astype,
     copy,
 )
+from heat_core.array.dask_collections import (
+    from_dask,
+    to_dask,
+)
 from heat_core.array.dlpack import (
     from_dlpack,
 )
@@ -100,9 +104,7 @@ from heat_core.diagnostics import (
     info,
     memory_usage,
 )
-from heat_core.dispatch.operands import (
-    broadcast_shapes,
-)
+from heat_core.dispatch.operands import broadcast_shapes
 from heat_core.dispatch.operands import broadcast_shapes as broadcast_shape
 from heat_core.dtypes import (
     DType as datatype,  # noqa: N813 - the public name is that of the original HeAT
@@ -871,6 +873,7 @@ __all__ = [
     "fmin",
     "fmod",
     "frexp",
+    "from_dask",
     "from_dlpack",
     "from_local",
     "from_partition_dict",
@@ -1140,6 +1143,7 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
+    "to_dask",
     "topk",
     "trace",
     "transpose",

@@ -29,8 +29,8 @@ class Config:
     spare_bytes : int
         Up to this size, memory of results that are no longer used is kept for new ones.
     reproducible : bool
-        Sums, means and variances of floating-point numbers have the same bits for every number
-        of ranks and every layout, at a few times the cost.
+        Sums, means, variances and inner products of floating-point numbers have the same bits for
+        every number of ranks and every layout, at a few times the cost.
     """
 
     default_dtype: str = "float32"

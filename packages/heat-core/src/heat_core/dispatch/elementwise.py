@@ -17,6 +17,7 @@ from heat_core.dispatch.operands import (
     broadcast_shapes,
     coerce,
     common_comm,
+    common_device,
     local_operand,
     target_layout,
 )
@@ -187,13 +188,14 @@ def apply(kernel: Kernel, *inputs: Any, out: DNDarray | None = None, where: Any 
         Laid out like ``out``, else like the largest distributed operand.
     """
     comm = common_comm((*inputs, out, where))
-    operands = [coerce(x, comm) for x in inputs]
+    device = common_device((*inputs, out, where))
+    operands = [coerce(x, comm, device) for x in inputs]
     if not any(isinstance(operand, DNDarray) for operand in operands):
         dtype = result_type(*operands)
-        operands[0] = coerce(torch.tensor(operands[0], dtype=dtype.torch), comm)
+        operands[0] = coerce(torch.tensor(operands[0], dtype=dtype.torch), comm, device)
     dtype = _compute_type(kernel, operands)
     kernel.check(dtype)
-    mask = None if where is True else coerce(where, comm)
+    mask = None if where is True else coerce(where, comm, device)
     arrays = [o for o in (*operands, mask) if isinstance(o, DNDarray)]
     shape = broadcast_shapes(*(array.shape for array in arrays))
     if out is None:

@@ -19,10 +19,12 @@ from heat_core.layout.execute import relayout
 __all__ = [
     "Operand",
     "Scalar",
+    "as_array",
     "as_tensor",
     "broadcast_shapes",
     "coerce",
     "common_comm",
+    "common_device",
     "local_operand",
     "target_layout",
 ]
@@ -64,8 +66,18 @@ def common_comm(operands: Sequence[Any]) -> Communicator:
     return get_comm() if comm is None else comm
 
 
+def common_device(operands: Sequence[Any]) -> torch.device:
+    """The device of the first array among the operands; that of new arrays if there is none."""
+    for operand in operands:
+        if isinstance(operand, DNDarray):
+            return operand.larray.device
+    return get_device().torch_device
+
+
 def coerce(obj: Any, comm: Communicator, device: torch.device | None = None) -> Operand:
     """An array or a Python scalar. Tensors and NumPy arrays are taken as replicated.
+
+    ``device`` is where they go; default: the one of new arrays.
 
     Raises
     ------
@@ -84,6 +96,20 @@ def coerce(obj: Any, comm: Communicator, device: torch.device | None = None) -> 
         )
     tensor = as_tensor(obj).to(get_device().torch_device if device is None else device)
     return wrap(tensor, replicated_layout(tuple(tensor.shape)), comm)
+
+
+def as_array(obj: Any, *others: Any) -> DNDarray:
+    """``obj`` as an array, where the arrays among ``others`` are. Local.
+
+    Of anything that ``as_tensor`` takes; an empty list becomes one of integers.
+    """
+    if isinstance(obj, DNDarray):
+        return obj
+    is_empty = isinstance(obj, (list, tuple)) and not obj
+    tensor = torch.empty(0, dtype=torch.int64) if is_empty else as_tensor(obj)
+    array = coerce(tensor, common_comm(others), common_device(others))
+    assert isinstance(array, DNDarray)
+    return array
 
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:

@@ -12,10 +12,11 @@ from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.dispatch.operands import (
     Operand,
-    as_tensor,
+    as_array,
     broadcast_shapes,
     coerce,
     common_comm,
+    common_device,
     local_operand,
     target_layout,
 )
@@ -43,17 +44,6 @@ __all__ = [
     "take_along_axis",
     "where",
 ]
-
-
-def as_array(obj: Any, *others: Any) -> DNDarray:
-    """``obj`` as an array on the communicator of the arrays among all arguments. Local."""
-    if isinstance(obj, DNDarray):
-        return obj
-    is_empty = isinstance(obj, (list, tuple)) and not obj
-    tensor = torch.empty(0, dtype=torch.int64) if is_empty else as_tensor(obj)
-    array = coerce(tensor, common_comm(others))
-    assert isinstance(array, DNDarray)
-    return array
 
 
 # -- where elements are not zero -----------------------------------------------------------------
@@ -133,10 +123,10 @@ def where(cond: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None:
         raise ValueError("where() takes both x and y, or neither")
     comm = common_comm((cond, x, y))
-    operands: list[Operand] = [coerce(operand, comm) for operand in (x, y)]
+    device = common_device((cond, x, y))
+    operands: list[Operand] = [coerce(operand, comm, device) for operand in (x, y)]
     dtype = result_type(*operands).torch
     condition = mask.truth(as_array(cond, x, y))
-    device = condition.larray.device
     choices = [
         operand
         if isinstance(operand, DNDarray)

@@ -10,10 +10,15 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.comm import Communicator
-from heat_core.dispatch.operands import broadcast_shapes, common_comm, local_operand, target_layout
+from heat_core.dispatch.operands import (
+    as_array,
+    broadcast_shapes,
+    common_comm,
+    local_operand,
+    target_layout,
+)
 from heat_core.dtypes import canonical_heat_type, isdtype
 from heat_core.indexing.advanced import coordinates
-from heat_core.indexing.functions import as_array
 from heat_core.indexing.mask import nonzero
 from heat_core.indexing.positions import linearized
 from heat_core.ops.creation import placed

@@ -10,12 +10,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.comm import Communicator
-from heat_core.dispatch.operands import (
-    broadcast_shapes,
-    common_comm,
-    local_operand,
-    target_layout,
-)
+from heat_core.dispatch.operands import broadcast_shapes, common_comm, local_operand, target_layout
 from heat_core.indexing.advanced import Entry
 from heat_core.indexing.mask import nonzero
 from heat_core.layout import Layout, canonical_layout, replicated_layout

@@ -6,7 +6,7 @@ from typing import Any
 
 from heat_core.array.axes import normalize_axis
 from heat_core.array.dndarray import DNDarray
-from heat_core.dispatch.operands import coerce, common_comm
+from heat_core.dispatch.operands import coerce, common_comm, common_device
 from heat_core.ops.arithmetic import multiply, subtract
 from heat_core.ops.joining import stack
 from heat_core.ops.shape import moveaxis
@@ -30,7 +30,8 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> DNDarray:
         If ``axis`` has another extent.
     """
     comm = common_comm((x1, x2))
-    a, b = coerce(x1, comm), coerce(x2, comm)
+    device = common_device((x1, x2))
+    a, b = coerce(x1, comm, device), coerce(x2, comm, device)
     if not isinstance(a, DNDarray) or not isinstance(b, DNDarray):
         raise TypeError("cross takes arrays, not scalars")
     ndim = max(a.ndim, b.ndim)
@@ -55,7 +56,8 @@ def cross_of_axes(
         All three.
     """
     comm = common_comm((a, b))
-    x, y = coerce(a, comm), coerce(b, comm)
+    device = common_device((a, b))
+    x, y = coerce(a, comm, device), coerce(b, comm, device)
     if not isinstance(x, DNDarray) or not isinstance(y, DNDarray):
         raise TypeError("cross takes arrays, not scalars")
     places = (axisa, axisb, axisc) if axis is None else (axis,) * 3

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from heat_core.array.dndarray import DNDarray
-from heat_core.dispatch.operands import coerce, common_comm
+from heat_core.dispatch.operands import coerce, common_comm, common_device
 from heat_core.dtypes import result_type
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.products import diagonal
@@ -49,7 +49,7 @@ def einsum(subscripts: str, /, *operands: Any) -> DNDarray:
     stack of them. The layout is that of the products.
     """
     comm = common_comm(operands)
-    found = [coerce(operand, comm) for operand in operands]
+    found = [coerce(operand, comm, common_device(operands)) for operand in operands]
     arrays = [array for array in found if isinstance(array, DNDarray)]
     if not arrays or len(arrays) < len(found):
         raise ValueError("einsum takes arrays, at least one")

@@ -12,7 +12,7 @@ from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.config import config
-from heat_core.dispatch.operands import coerce, common_comm
+from heat_core.dispatch.operands import coerce, common_comm, common_device
 from heat_core.dtypes import promote_types
 from heat_core.dtypes.unsigned import carry, uncarry
 from heat_core.layout import Layout, canonical_layout, displacements, replicated_layout
@@ -83,7 +83,7 @@ def matmul(a: DNDarray, b: DNDarray, *, out_split: int | str | None = "auto") ->
 
 
 def _operand(x: DNDarray, other: DNDarray) -> DNDarray:
-    operand = coerce(x, common_comm((x, other)))
+    operand = coerce(x, common_comm((x, other)), common_device((x, other)))
     if not isinstance(operand, DNDarray):
         raise TypeError("matmul does not take scalars; use multiply")
     return operand

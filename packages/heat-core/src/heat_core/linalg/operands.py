@@ -7,7 +7,7 @@ from typing import Any
 from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_layout
-from heat_core.dispatch.operands import coerce, common_comm
+from heat_core.dispatch.operands import coerce, common_comm, common_device
 from heat_core.dtypes import result_type
 from heat_core.linalg.stacks import as_matrices, as_square
 from heat_core.ops.shape import expand_dims, squeeze
@@ -26,7 +26,8 @@ def matrix_and_right_side(
         If the matrices are not square or the right sides have another number of rows.
     """
     comm = common_comm((a, b))
-    matrix, right = coerce(a, comm), coerce(b, comm)
+    device = common_device((a, b))
+    matrix, right = coerce(a, comm, device), coerce(b, comm, device)
     if not isinstance(matrix, DNDarray) or not isinstance(right, DNDarray) or right.ndim == 0:
         raise ValueError(f"{name} needs matrices and right sides, not scalars")
     if right.ndim == 1:

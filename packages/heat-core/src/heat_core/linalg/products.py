@@ -12,7 +12,8 @@ from heat_core.array.axes import normalize_axis
 from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, resplit
-from heat_core.dispatch.operands import coerce, common_comm
+from heat_core.config import config
+from heat_core.dispatch.operands import coerce, common_comm, common_device
 from heat_core.dispatch.reduce import store
 from heat_core.dtypes import DType, canonical_heat_type, result_type
 from heat_core.dtypes.unsigned import carry, uncarry
@@ -42,14 +43,14 @@ __all__ = [
 
 def _arrays(*operands: Any) -> list[DNDarray]:
     """The operands as arrays; scalars become arrays without axes."""
-    comm = common_comm(operands)
+    comm, device = common_comm(operands), common_device(operands)
     dtype = result_type(*operands) if any(isinstance(x, DNDarray) for x in operands) else None
     arrays = []
     for operand in operands:
-        array = coerce(operand, comm)
+        array = coerce(operand, comm, device)
         if not isinstance(array, DNDarray):
             kind = result_type(array) if dtype is None else dtype
-            array = coerce(torch.tensor(array, dtype=kind.torch), comm)
+            array = coerce(torch.tensor(array, dtype=kind.torch), comm, device)
             assert isinstance(array, DNDarray)
         arrays.append(array)
     return arrays
@@ -98,6 +99,8 @@ def dot(a: Any, b: Any, out: DNDarray | None = None) -> DNDarray:
     x, y = _arrays(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return multiply(x, y, out=out)
+    if x.ndim == y.ndim == 1 and config.reproducible:
+        return store(vecdot(conj(x), y), out)
     if x.ndim <= 2 and y.ndim <= 2:
         return store(matmul(x, y), out)
     return store(tensordot(x, y, axes=((-1,), (max(-2, -y.ndim),))), out)
@@ -108,6 +111,8 @@ def inner(a: Any, b: Any) -> DNDarray:
     x, y = _arrays(a, b)
     if x.ndim == 0 or y.ndim == 0:
         return multiply(x, y)
+    if x.ndim == y.ndim == 1:
+        return dot(x, y)
     return tensordot(x, y, axes=((-1,), (-1,)))
 
 

@@ -104,13 +104,13 @@ def _end_of(a: DNDarray, dim: int, value: Any) -> DNDarray | None:
     end = coerce(value, a.comm, a.larray.device)
     if not isinstance(end, DNDarray):
         dtype = result_type(a, end).torch
-        end = coerce(torch.tensor(end, dtype=dtype, device=a.larray.device), a.comm)
+        end = coerce(torch.tensor(end, dtype=dtype), a.comm, a.larray.device)
         assert isinstance(end, DNDarray)
     shape = list(a.shape)
     if end.ndim == 0:
         shape[dim] = 1
         local = end.larray.expand(shape)
-        end = coerce(local, a.comm)
+        end = coerce(local, a.comm, local.device)
         assert isinstance(end, DNDarray)
     shape[dim] = end.shape[dim] if end.ndim == a.ndim else -1
     if end.shape != tuple(shape):
@@ -166,7 +166,8 @@ def trapezoid(y: DNDarray, x: Any = None, dx: Any = 1.0, axis: int = -1) -> DNDa
 
 
 def _coordinates(x: Any, like: DNDarray) -> DNDarray:
-    points = coerce(as_tensor(x) if isinstance(x, (list, tuple)) else x, like.comm)
+    given = as_tensor(x) if isinstance(x, (list, tuple)) else x
+    points = coerce(given, like.comm, like.larray.device)
     if not isinstance(points, DNDarray):
         raise TypeError("coordinates are an array")
     return astype(points, float_type(points.dtype), copy=False)

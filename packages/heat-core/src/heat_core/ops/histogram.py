@@ -12,10 +12,9 @@ import torch
 from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
-from heat_core.comm import Communicator
 from heat_core.dispatch.bins import count_in_bins
 from heat_core.dispatch.flat import flattened
-from heat_core.dispatch.operands import as_tensor, coerce, common_comm, local_operand
+from heat_core.dispatch.operands import as_array, local_operand
 from heat_core.dispatch.order import Array, native
 from heat_core.dispatch.reduce import store
 from heat_core.dtypes import float_type
@@ -28,12 +27,6 @@ from heat_core.ops.reductions import min as min_
 __all__ = ["bincount", "histc", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd"]
 
 Range = tuple[float, float]
-
-
-def _array(obj: Any, comm: Communicator) -> DNDarray:
-    array = obj if isinstance(obj, DNDarray) else coerce(as_tensor(obj), comm)
-    assert isinstance(array, DNDarray)
-    return array
 
 
 def _replicated(values: Array, like: DNDarray) -> DNDarray:
@@ -123,7 +116,7 @@ def _number_of_bins(x: DNDarray, rule: str, span: Range, given: Sequence[float] 
 def _edges(x: DNDarray, bins: Any, given: Sequence[float] | None) -> Array:
     """The edges of the bins, on every rank. Collective."""
     if not isinstance(bins, (int, str, np.integer)):
-        edges = native(replicated(_array(bins, x.comm)))
+        edges = native(replicated(as_array(bins, x)))
         if edges.ndim != 1 or (edges[1:] < edges[:-1]).any():
             raise ValueError("edges are a vector of ascending numbers")
         return edges
@@ -203,7 +196,7 @@ def histogram(
 
 
 def _weights(weights: Any, x: DNDarray) -> Array:
-    factors = _array(weights, x.comm)
+    factors = as_array(weights, x)
     if factors.shape != x.shape:
         raise ValueError(f"weights of shape {factors.shape} for elements of shape {x.shape}")
     return native(local_operand(factors, x.layout)).reshape(-1)
@@ -318,8 +311,7 @@ def _columns(sample: Any) -> list[DNDarray]:
             sample = to_layout(sample, sample.layout.with_split(0, sample.comm.size))
         layout = Layout(sample.shape[:1], sample.split, sample.layout.counts)
         return [wrap(column, layout, sample.comm) for column in sample.larray.unbind(1)]
-    comm = common_comm(sample)
-    columns = [_array(column, comm) for column in sample]
+    columns = [as_array(column, *sample) for column in sample]
     if not columns or any(c.ndim != 1 or c.shape != columns[0].shape for c in columns):
         raise ValueError("coordinates are vectors of one length")
     split = [c for c in columns if c.split is not None]

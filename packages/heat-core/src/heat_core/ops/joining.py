@@ -10,7 +10,7 @@ import torch
 from heat_core.array.axes import normalize_axis
 from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
-from heat_core.dispatch.operands import common_comm
+from heat_core.dispatch.operands import common_comm, common_device
 from heat_core.dtypes import result_type
 from heat_core.layout import Layout, Segment, canonical_layout
 from heat_core.layout.execute import assemble
@@ -37,8 +37,11 @@ def operands_of(arrays: Sequence[Any]) -> list[DNDarray]:
     items = list(arrays)
     if not items:
         raise ValueError("there must be at least one array to join")
-    comm = common_comm(items)
-    return [item if isinstance(item, DNDarray) else asarray(item, comm=comm) for item in items]
+    comm, device = common_comm(items), common_device(items)
+    return [
+        item if isinstance(item, DNDarray) else asarray(item, device=device, comm=comm)
+        for item in items
+    ]
 
 
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> DNDarray:

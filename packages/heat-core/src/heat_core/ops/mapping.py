@@ -9,13 +9,16 @@ import numpy as np
 import torch
 
 from heat_core.array.axes import normalize_axis
+from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout, to_numpy
 from heat_core.dispatch.operands import (
+    as_array,
     as_tensor,
     broadcast_shapes,
     coerce,
     common_comm,
+    common_device,
     local_operand,
     target_layout,
 )
@@ -178,7 +181,8 @@ def vectorize(
 
     def function(*arrays: Any) -> DNDarray:
         comm = common_comm(arrays)
-        operands = [coerce(x, comm) for x in arrays]
+        device = common_device(arrays)
+        operands = [coerce(x, comm, device) for x in arrays]
         given = [x for x in operands if isinstance(x, DNDarray)]
         target = target_layout(given, broadcast_shapes(*(x.shape for x in given)))
         parts = [
@@ -193,7 +197,7 @@ def vectorize(
             raise ValueError("the type of a result without elements is otypes: pass them")
         kind = np.result_type(*kinds)
         local = np.empty(shape, kind) if found is None else found.astype(kind)
-        return wrap(as_tensor(local), target, comm)
+        return wrap(as_tensor(local).to(device), target, comm)
 
     return function
 
@@ -218,7 +222,7 @@ def piecewise(
     DNDarray
         With the type of ``x``.
     """
-    conditions = [array(condition).astype("bool") for condition in condlist]
+    conditions = [astype(as_array(condition, x), "bool") for condition in condlist]
     if len(funclist) == len(conditions) + 1:
         rest = zeros_like(x, dtype="bool")
         for condition in conditions:

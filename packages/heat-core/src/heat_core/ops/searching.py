@@ -9,7 +9,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
-from heat_core.dispatch.operands import as_tensor, coerce, common_comm
+from heat_core.dispatch.operands import as_array, common_comm
 from heat_core.dispatch.order import Array, argsort, from_native, integers, native, order_keys
 from heat_core.dispatch.reduce import store
 from heat_core.dispatch.routing import to_holders
@@ -45,11 +45,11 @@ def searchsorted(
     if side not in ("left", "right"):
         raise ValueError(f"side is left or right, not {side!r}")
     comm = common_comm((x1, x2, sorter))
-    table, queries = _array(x1, comm), _array(x2, comm)
+    table, queries = as_array(x1, x2), as_array(x2, x1)
     if table.ndim != 1:
         raise ValueError(f"x1 has one axis, not {table.ndim}")
     if sorter is not None:
-        table = _ordered_by(table, _array(sorter, comm))
+        table = _ordered_by(table, as_array(sorter, table))
     values = native(queries.larray).reshape(-1)
     if table.is_distributed():
         places = _ask(table, values, side)
@@ -57,12 +57,6 @@ def searchsorted(
         places = _search(native(table.larray), values, side)
     result = integers(places, queries.larray.device).reshape(queries.lshape)
     return store(wrap(result, queries.layout, comm), out)
-
-
-def _array(obj: Any, comm: Any) -> DNDarray:
-    array = obj if isinstance(obj, DNDarray) else coerce(as_tensor(obj), comm)
-    assert isinstance(array, DNDarray)
-    return array
 
 
 def _search(table: Array, values: Array, side: str) -> Array:
@@ -117,7 +111,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> DNDarray:
         Int64 from 0 (before the first edge) to n, of the shape and layout of ``x``.
     """
     comm = common_comm((x, bins))
-    edges = _array(bins, comm)
+    edges = as_array(bins, x)
     if edges.ndim != 1:
         raise ValueError(f"bins have one axis, not {edges.ndim}")
     # All ranks come to the same verdict from the same edges.
@@ -128,7 +122,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> DNDarray:
         return searchsorted(edges, x, side=side)
     if not (whole[1:] <= whole[:-1]).all():
         raise ValueError("bins are monotonically increasing or decreasing")
-    queries = _array(x, comm)
+    queries = as_array(x, bins)
     places = len(whole) - _search(whole[::-1], native(queries.larray).reshape(-1), side)
     result = integers(places, queries.larray.device).reshape(queries.lshape)
     return wrap(result, queries.layout, comm)

@@ -14,7 +14,7 @@ from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout
 from heat_core.dispatch.flat import flattened
-from heat_core.dispatch.operands import as_tensor, coerce, common_comm
+from heat_core.dispatch.operands import as_array, as_tensor
 from heat_core.dispatch.order import Array, native
 from heat_core.dispatch.routing import to_holders
 from heat_core.dispatch.uniques import distinct
@@ -82,15 +82,9 @@ def union1d(a: Any, b: Any) -> DNDarray:
 
 def _pair(a: Any, b: Any) -> tuple[DNDarray, DNDarray]:
     """Both as arrays of one type."""
-    comm = common_comm((a, b))
     dtype = result_type(*(as_tensor(o) if isinstance(o, (list, tuple)) else o for o in (a, b)))
-    arrays = []
-    for operand in (a, b):
-        if not isinstance(operand, DNDarray):
-            operand = coerce(as_tensor(operand), comm)  # noqa: PLW2901
-        assert isinstance(operand, DNDarray)
-        arrays.append(astype(operand, dtype, copy=False))
-    return arrays[0], arrays[1]
+    x, y = (astype(as_array(operand, a, b), dtype, copy=False) for operand in (a, b))
+    return x, y
 
 
 def _unique(x: DNDarray) -> DNDarray:

@@ -11,7 +11,7 @@ from heat_core.array.conversion import convert
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import balance, replicated, to_layout
 from heat_core.config import config
-from heat_core.dispatch.operands import coerce, common_comm
+from heat_core.dispatch.operands import coerce, common_comm, common_device
 from heat_core.dtypes import float64, float_type, result_type
 from heat_core.layout import Layout, canonical_layout
 from heat_core.layout.execute import fetch
@@ -136,7 +136,7 @@ def _operands(a: Any, v: Any, n_axes: int) -> tuple[DNDarray, DNDarray]:
     comm = common_comm((a, v))
     found = []
     for operand in (a, v):
-        array = coerce(operand, comm)
+        array = coerce(operand, comm, common_device((a, v)))
         if not isinstance(array, DNDarray) or array.ndim < n_axes:
             raise ValueError(f"a convolution needs arrays of at least {n_axes} axes")
         if array.size == 0:

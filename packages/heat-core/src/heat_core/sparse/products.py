@@ -87,7 +87,7 @@ def matmul(matrix: Compressed, other: Any) -> Any:
         Split along axis 0 like ``matrix``; replicated if that is.
     """
     if not isinstance(other, Compressed):
-        other = coerce(other, matrix.comm)
+        other = coerce(other, matrix.comm, matrix.device.torch_device)
         if not isinstance(other, DNDarray) or other.ndim not in (1, 2):
             raise ValueError("the other factor of a product is a vector or a matrix")
     if matrix.shape[1] != other.shape[0]:
@@ -100,7 +100,7 @@ def matmul(matrix: Compressed, other: Any) -> Any:
 
 def rmatmul(matrix: Compressed, other: Any) -> Any:
     """``other @ matrix`` with a dense vector or matrix: the transpose of a product. Collective."""
-    other = coerce(other, matrix.comm)
+    other = coerce(other, matrix.comm, matrix.device.torch_device)
     if not isinstance(other, DNDarray) or other.ndim not in (1, 2):
         raise ValueError("the other factor of a product is a vector or a matrix")
     product = matmul(matrix.T, other if other.ndim == 1 else other.T)
