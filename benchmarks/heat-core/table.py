@@ -5,9 +5,9 @@
 Every row is measured in all libraries in turn, each in processes of its own; figures are medians in
 milliseconds, of the slowest rank. NumPy and torch use one thread, dask two. ``--peers`` (or
 ``HPC_ML_PEERS``) is the Python of an environment with ``heat`` and ``dask[array]``; a library that
-is missing is left out. ``2 x torch`` is the limit that the machine sets: two processes of torch, each
-with one half of the data, that send nothing. Ratios: to the better of NumPy and torch on one rank,
-how many times as fast as the original and dask, and to that limit.
+is missing is left out. ``2 x torch`` is the limit that the machine sets: two processes of torch,
+each with one half of the data, that send nothing. Ratios: to the better of NumPy and torch on one
+rank, how many times as fast as the original and dask, and to that limit.
 """
 
 from __future__ import annotations

@@ -271,6 +271,11 @@ def test_other_operands_follow_the_array() -> None:
         "take": (lambda: ht.take(x, np.array([2, 0]), 0), data[[2, 0]]),
         "insert": (lambda: ht.append(vector, line), np.append(line, line)),
     }
+    _on_the_device(calls)
+
+
+def _on_the_device(calls: dict[str, tuple[Callable[[], Any], Any]]) -> None:
+    """The results are these, and on the second device."""
     failures = []
     for name, (call, expected) in calls.items():
         try:
