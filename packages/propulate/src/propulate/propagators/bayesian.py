@@ -31,10 +31,13 @@ def soften(losses: Array, n_complete: int) -> Array:
     losses : (m,) array
         Best first; what is smaller than one before counts as that one.
     n_complete : int
-        The median is that of the first so many.
+        The others after the first so many were pruned: they count as worse than three quarters of
+        the complete ones, since more is not known of them.
     """
+    complete = max(1, n_complete)
     y = np.maximum.accumulate(losses)
-    median = float(np.median(y[: max(1, n_complete)]))
+    y[complete:] = np.quantile(y[:complete], 0.75)
+    median = float(np.median(y[:complete]))
     z = (y - median) / ((median - float(y[0])) or 1.0)
     softened: Array = np.where(z > 0, np.log1p(np.maximum(z, 0)), z)
     return softened / (softened.std() or 1.0)
@@ -88,7 +91,7 @@ class BayesianModel:
             Known points, best first.
         losses : (m,) array
         n_complete : int
-            All after the first so many were pruned.
+            The others after the first so many were pruned.
         """
         known = self.features(unit)
         process = self.hyper.draw(known, soften(losses, n_complete), self._owner, rng)
