@@ -43,16 +43,16 @@ def test_backtest_is_forecast_after_forecast(fitted, y):
 
 
 def test_offsets_learn_from_misses_as_they_become_known():
-    start = Conformal((np.linspace(-1, 1, 201),) * 2, 4)
-    low = tracked_offsets(np.full((40, 2, 4), 5.0), start, [0.1, 0.9], np.array([0, 1, 40]), 90)
+    start = Conformal(((np.linspace(-1, 1, 201),) * 2,), 4)
+    low = tracked_offsets(np.full((1, 40, 2, 4), 5.0), start, [0.1, 0.9], np.array([0, 1, 40]), 90)
     first, second = low[:, 0], low[:, 1]
     assert first == pytest.approx(start.offsets([0.1, 0.9]))
     # after one cycle only the first cycle of the horizon has been seen; all truths lay above
-    step = 0.1 * start.spread()
+    step = 0.1 * start.spread([0.5])[0]
     assert second[:, 0] - first[:, 0] == pytest.approx(step[0] * np.array([0.1, 0.9]))
     assert second[:, 1] == pytest.approx(first[:, 1])
     assert (low[1, 2] > 4.9).all()  # 40 cycles later they reach the truths
-    unknown = tracked_offsets(np.full((9, 2, 4), np.nan), start, [0.5], np.array([9]), 90)
+    unknown = tracked_offsets(np.full((1, 9, 2, 4), np.nan), start, [0.5], np.array([9]), 90)
     assert unknown[:, 0] == pytest.approx(start.offsets([0.5]))
 
 

@@ -21,7 +21,7 @@ LEVELS = [0.1, 0.9]
 
 def agree(model, history, x=None, bands=True):
     """The graph, run by torch, forecasts what the model does."""
-    graph, about = forecast_graph(model, None, LEVELS, half=False)
+    graph, about = forecast_graph(model, None, LEVELS)
     panel = read_panel(history, tz=model.tz)
     inputs = graph_inputs(about, panel, x)
     assert {name: array.shape[1:] for name, array in inputs.items()} == graph.inputs()
@@ -68,7 +68,7 @@ def test_covariates_are_in_the_graph():
 def test_onnx_runs_without_torch(tmp_path):
     model = ReCycleForecaster(horizon="2c", head="transformer", gate="none", **OPTIONS).fit(Y)
     inputs, ours = agree(model, Y)
-    model.export(tmp_path / "m.onnx", quantiles=LEVELS, half=False)
+    model.export(tmp_path / "m.onnx", quantiles=LEVELS, weights="single")
     edge = EdgeForecaster(tmp_path / "m.onnx")
     for torchs, onnx in zip(ours, edge.session.run(None, inputs), strict=True):
         assert torchs == pytest.approx(onnx, abs=1e-5)
@@ -96,7 +96,7 @@ def test_several_series_half_precision_and_torch(tmp_path):
     assert path.stat().st_size < 24 * 7 * 24 * 7 * 2 + 60_000  # two bytes a weight
     edge = EdgeForecaster(path)
     assert edge.predict(two["b"]).to_numpy() == pytest.approx(expected, rel=2e-3)
-    model.export(tmp_path / "b.pt2", series="b", half=False)
+    model.export(tmp_path / "b.pt2", series="b")
     program = torch.export.load(tmp_path / "b.pt2").module()
     inputs = graph_inputs(edge.about, read_panel(two[["b"]]))
     found = program(*(torch.from_numpy(np.asarray(array)) for array in inputs.values()))

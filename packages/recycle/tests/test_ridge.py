@@ -120,7 +120,7 @@ def test_conformal_intervals_cover_exchangeable_errors():
     low, high = np.repeat(conformal.offsets((0.1, 0.9)), 2, axis=1)
     inside = ((-errors[1000:] >= low) & (-errors[1000:] <= high)).mean()
     assert 0.77 < inside < 0.83
-    assert conformal.spread() == pytest.approx((high - low)[::2])
+    assert conformal.spread([0.5])[0] == pytest.approx((high - low)[::2])
     for wrong in ([0.0], [0.5, 0.5], [1.2]):
         with pytest.raises(ValueError, match="Quantiles must"):
             check_quantiles(wrong)

@@ -70,7 +70,7 @@ def test_files_and_graphs_know_special_days(fitted, tmp_path):
     past = y[:"2024-05-08"]
     expected = model.predict(history=past)
     assert again.predict(history=past).to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-5)
-    graph, about = forecast_graph(model, "b", (), half=False)
+    graph, about = forecast_graph(model, "b", ())
     inputs = graph_inputs(about, read_panel(past[["b"]]))
     import torch
 

@@ -12,6 +12,9 @@ from recycle.windows import Array, futures, histories
 
 __all__ = ["CyclicData", "StepCalendar", "Windows", "fill_gaps"]
 
+#: Variance, of scaled series, below which windows do not count more.
+FLOOR = 0.1
+
 
 @dataclass(frozen=True)
 class StepCalendar:
@@ -32,6 +35,8 @@ class StepCalendar:
     n_categories : int
     special : (R, D, q) bool
         Kinds of special days, see `recycle.calendars.SPECIAL_DAYS`.
+    static : (S, f) float32 or None
+        What never changes in a series.
     """
 
     period: int
@@ -42,6 +47,7 @@ class StepCalendar:
     region: Array
     n_categories: int
     special: Array
+    static: Array | None = None
 
     @classmethod
     def without_days(cls, period: int, phase: int, steps: int, series: int) -> StepCalendar:
@@ -70,14 +76,23 @@ class StepCalendar:
         """The place of each step in its cycle: ``(T_ext,)``."""
         return np.asarray((np.arange(len(self.day)) + self.phase) % self.period)
 
+    @property
+    def n_features(self) -> int:
+        """Numbers of a token besides its values: g + f."""
+        return int(self.features.shape[2] + (0 if self.static is None else self.static.shape[1]))
+
     def tokens(self, series: int, origins: Array, first: int, last: int) -> Array:
-        """Features of cycles `first` to `last` from each origin: ``(n, last - first, g)``.
+        """Features of cycles `first` to `last` from each origin: ``(n, last - first, g + f)``.
 
         A token that starts within a day takes the date of its middle, where most of it lies.
         """
         middle = np.arange(first, last) * self.period + self.period // 2
         days = self.day[np.asarray(origins)[:, None] + middle]
-        return np.asarray(self.features[self.region[series]][days])
+        found = np.asarray(self.features[self.region[series]][days])
+        if self.static is None:
+            return found
+        own = np.broadcast_to(self.static[series], (*found.shape[:2], self.static.shape[1]))
+        return np.concatenate([found, own], axis=2)
 
 
 @dataclass(frozen=True)
@@ -183,6 +198,15 @@ class Windows:
     def history(self, series: int, origins: Array, length: int) -> Array:
         """Filled values before each origin: ``(n, length)``."""
         return histories(self.data.filled[series], origins, length)
+
+    def weights(self, series: int, origins: Array, length: int) -> Array:
+        """How much windows count in training: ``(n,)``, the less, the more restless they are.
+
+        Errors of a forecast grow with the recent movements of the series. Least squares then wants
+        the inverse of their variance, here that of the last `length` steps and a floor.
+        """
+        history = self.history(series, origins, length)
+        return np.asarray(1 / (history.var(axis=1) + FLOOR))
 
     def target(self, series: int, origins: Array, length: int) -> Array:
         """Values from each origin on, with NaN where missing: ``(n, length)``."""

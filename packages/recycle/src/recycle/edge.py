@@ -92,6 +92,8 @@ def graph_inputs(about: Mapping[str, Any], panel: Panel, x: Any = None) -> dict[
     first = panel.times[-1] - (window - 1) * panel.step
     times = pd.date_range(first, periods=window + future, freq=panel.step)
     calendar = grid.calendar(times, panel.step, panel.names)
+    if about["static"] is not None:
+        calendar = replace(calendar, static=np.array([about["static"]], dtype=np.float32))
     kinds = profile.cells(calendar.categories(0), calendar.phase) // period
     values = np.full(window, np.nan, dtype=np.float32)
     known = panel.values[-window:, 0]

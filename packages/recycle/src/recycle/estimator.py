@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any, Self
 
+import numpy as np
+
 __all__ = ["Estimator"]
 
 
@@ -29,6 +31,7 @@ class Estimator:
         changed = [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if value is not default[name].default and value != default[name].default
+            if value is not default[name].default
+            and not (np.isscalar(value) and value == default[name].default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -20,10 +22,11 @@ from recycle.intervals import check_quantiles
 if TYPE_CHECKING:
     from recycle.forecaster import ReCycleForecaster
 
-__all__ = ["export", "forecast_graph"]
+__all__ = ["compare_weights", "export", "forecast_graph"]
 
-#: Numbers of an array from which on half precision saves something.
-HALF_SIZE = 10_000
+#: Numbers of an array from which on a smaller type saves something.
+LARGE = 1_000
+WEIGHTS = ("single", "half", "int8")
 
 
 def export(
@@ -32,7 +35,7 @@ def export(
     *,
     series: Any = None,
     quantiles: Sequence[float] = (),
-    half: bool = True,
+    weights: str = "half",
 ) -> Path:
     """Write one series' forecast as a graph: history and days in, forecast and quantiles out.
 
@@ -50,9 +53,10 @@ def export(
         Which series, if the model has several.
     quantiles : sequence of float
         Their offsets are those of the fit, and do not follow later errors.
-    half : bool
-        Store the ridge's weights in half precision; forecasts change by some 1e-4 of the series'
-        standard deviation, and files are half as large.
+    weights : str
+        How an ONNX file stores large arrays: "single"; "half", half the size, which changes
+        forecasts by some 1e-4 of the series' standard deviation; "int8", a quarter, with a scale a
+        column, which changes them by some 1e-2. `compare_weights` says what it does to yours.
 
     Returns
     -------
@@ -61,11 +65,14 @@ def export(
     Raises
     ------
     ValueError
-        For another suffix, an unknown series, or the profile "median".
+        For another suffix, an unknown series or type of weights, the profile "median", or a
+        network that mixes series.
     """
+    if weights not in WEIGHTS:
+        raise ValueError(f"weights must be one of {WEIGHTS}, not {weights!r}")
     if path.suffix not in {".onnx", ".pt2"}:
         raise ValueError(f"The suffix of {path} must be .onnx or .pt2")
-    graph, description = forecast_graph(forecaster, series, check_quantiles(quantiles), half)
+    graph, description = forecast_graph(forecaster, series, check_quantiles(quantiles))
     inputs = graph.example()
     batch = torch.export.Dim("batch", min=1, max=65536)
     shapes = (tuple({0: batch} for _ in inputs),)  # of the one variadic argument
@@ -74,24 +81,37 @@ def export(
     if path.suffix == ".pt2":
         torch.export.save(program, path, extra_files={"recycle.json": json.dumps(description)})
         return path
+    model = _onnx(program, inputs, description, bool(quantiles))
+    _shrink(model.graph, weights)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def _onnx(program: Any, inputs: Any, description: dict[str, Any], quantiles: bool) -> Any:
+    """The model as ONNX has it, in single precision."""
     try:
-        import onnx
         import onnxscript  # noqa: F401  torch needs it
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("ONNX needs the extra: pip install 'recycle[onnx]'") from error
-    names = [*description["inputs"]]
     outputs = ["forecast", "quantiles"] if quantiles else ["forecast"]
     with _quiet():
         exported = torch.onnx.export(
-            program, inputs, input_names=names, output_names=outputs, optimize=True, verbose=False
+            program,
+            inputs,
+            input_names=[*description["inputs"]],
+            output_names=outputs,
+            optimize=True,
+            verbose=False,
         )
     assert exported is not None
     model = exported.model_proto
-    _shrink(model.graph, half)
+    for node in model.graph.node:  # the exporter's notes
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    model.graph.ClearField("value_info")
     entry = model.metadata_props.add()
     entry.key, entry.value = "recycle", json.dumps(description)
-    onnx.save(model, path)
-    return path
+    return model
 
 
 @contextmanager
@@ -110,32 +130,75 @@ def _quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _shrink(graph: Any, half: bool) -> None:
-    """Drop the exporter's notes, and store large weights that are half precision anyway as such."""
-    import numpy as np
+def _shrink(graph: Any, weights: str) -> None:
+    """Store large arrays in a smaller type."""
     from onnx import TensorProto, helper, numpy_helper
 
-    for node in graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    graph.ClearField("value_info")
-    for number, stored in enumerate(graph.initializer):
-        values = numpy_helper.to_array(stored)
-        if not half or values.size < HALF_SIZE or values.dtype != np.float32:
+    for stored in list(graph.initializer):
+        values, name = numpy_helper.to_array(stored), stored.name
+        if weights == "single" or values.size < LARGE or values.dtype != np.float32:
             continue
-        rounded = values.astype(np.float16)
-        if not np.array_equal(rounded.astype(np.float32), values):
-            continue
-        name = stored.name
-        stored.CopyFrom(numpy_helper.from_array(rounded, f"{name}_half"))
-        cast = helper.make_node(
-            "Cast", [f"{name}_half"], [name], name=f"cast_{number}", to=TensorProto.FLOAT
-        )
-        graph.node.insert(0, cast)  # folded when the file is opened
+        small, scale = values.astype(np.float16), None
+        if weights == "int8":
+            scale = np.maximum(np.abs(values).max(axis=0, keepdims=True), 1e-30) / 127
+            small = np.rint(values / scale).astype(np.int8)
+        stored.CopyFrom(numpy_helper.from_array(small, f"{name}_small"))
+        # both are folded when the file is opened
+        whole = name if scale is None else f"{name}_whole"
+        nodes = [helper.make_node("Cast", [f"{name}_small"], [whole], to=TensorProto.FLOAT)]
+        if scale is not None:
+            graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
+            nodes.append(helper.make_node("Mul", [whole, f"{name}_scale"], [name]))
+        for place, node in enumerate(nodes):
+            graph.node.insert(place, node)
+
+
+def compare_weights(
+    forecaster: ReCycleForecaster, history: Any, X: Any = None, *, series: Any = None
+) -> pd.DataFrame:
+    """What smaller types of weights save, and what they do to the forecast that follows a history.
+
+    Parameters
+    ----------
+    forecaster : ReCycleForecaster
+    history : Series
+    X : DataFrame, optional
+        Covariates of history and horizon.
+    series : optional
+        Which one, if the model has several.
+
+    Returns
+    -------
+    DataFrame
+        A row a type: kB, and the mean and the largest difference from single precision, in
+        standard deviations of the series.
+    """
+    import onnx
+
+    from recycle.edge import EdgeForecaster
+
+    number = 0 if series is None else list(forecaster.names_).index(series)
+    deviation = float(forecaster.scaler_.scale[number])
+    rows, exact = [], np.zeros(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = export(forecaster, Path(folder) / "m.onnx", series=series, weights="single")
+        whole = path.read_bytes()
+        for weights in WEIGHTS:
+            model = onnx.load_from_string(whole)
+            _shrink(model.graph, weights)
+            path.write_bytes(model.SerializeToString())
+            found = np.asarray(EdgeForecaster(path).predict(history, X), dtype=float).ravel()
+            exact = exact if len(exact) else found
+            difference = np.abs(found - exact) / deviation
+            rows.append({
+                "weights": weights, "kB": path.stat().st_size / 1000,
+                "mean": difference.mean(), "largest": difference.max(),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def forecast_graph(
-    forecaster: ReCycleForecaster, series: Any, levels: Sequence[float], half: bool
+    forecaster: ReCycleForecaster, series: Any, levels: Sequence[float]
 ) -> tuple[ForecastGraph, dict[str, Any]]:
     """The graph as a torch module in single precision, and what its inputs are made from."""
     names = forecaster.names_
@@ -154,7 +217,6 @@ def forecast_graph(
         forecaster.days_,
         forecaster.horizon_ + slack,
         levels,
-        half,
     )
     grid, settings = forecaster.grid_, forecaster.model_.settings
     country = grid.country
@@ -170,6 +232,7 @@ def forecast_graph(
         "country": country if isinstance(country, str | None) else country.get(names[number]),
         "scheme": grid.scheme if isinstance(grid.scheme, str) else None,
         "paper": grid.paper,
+        "static": None if grid.static is None else grid.static([names[number]])[0].tolist(),
         "tz": None if forecaster.tz_ is None else str(forecaster.tz_),
         "freq": forecaster.step_.isoformat(),
         "covariates": [str(name) for name in forecaster.covariates_],

@@ -75,16 +75,21 @@ def fit_model(
 
 
 def series_moments(
-    windows: Windows, settings: Settings, series: int, origins: Array, beta: float
+    windows: Windows,
+    settings: Settings,
+    series: int,
+    origins: Array,
+    beta: float,
+    weighted: bool = False,
 ) -> Moments:
-    """Moments of some windows of a series.
+    """Moments of some windows of a series, weighted or not, see `Windows.weights`.
 
-    Runs of consecutive windows without a profile take the fast way.
+    Runs of consecutive windows without a profile and weights take the fast way.
     """
     lookback, horizon = max(settings.lookbacks), settings.horizon
     filled = windows.data.filled[series]
     total = Moments.zeros(lookback, horizon)
-    if beta == 0:
+    if beta == 0 and not weighted:
         long = [run for run in runs(origins) if len(run) >= 64]
         for run in long:
             total += consecutive_moments(filled, run, lookback, horizon)
@@ -97,7 +102,8 @@ def series_moments(
         if beta:
             history = history - beta * windows.profiles(series, part, -lookback, 0)
             target = target - beta * windows.profiles(series, part, 0, horizon)
-        total += window_moments(history, target)
+        weights = windows.weights(series, part, 7 * settings.period) if weighted else None
+        total += window_moments(history, target, weights)
     return total
 
 
@@ -110,10 +116,16 @@ def _usable(windows: Windows, settings: Settings, series: int, span: Span, lookb
 
 
 def _moments(
-    windows: Windows, settings: Settings, span: Span, beta: float, limit: int, team: Team
+    windows: Windows,
+    settings: Settings,
+    span: Span,
+    beta: float,
+    limit: int,
+    team: Team,
+    weighted: bool = False,
 ) -> Moments:
     """Moments of all series. Collective."""
-    (total,) = _moments_of(windows, settings, span, beta, limit, team, together=True)
+    (total,) = _moments_of(windows, settings, span, beta, limit, team, weighted, together=True)
     return total
 
 
@@ -124,6 +136,7 @@ def _moments_of(
     beta: float,
     limit: int,
     team: Team,
+    weighted: bool = False,
     *,
     together: bool = False,
 ) -> list[Moments]:
@@ -133,7 +146,8 @@ def _moments_of(
         _usable(windows, settings, series, span, lookback)
         for series in range(windows.data.n_series)
     ]
-    stride = _stride(sum(map(len, usable)), limit, settings.period) if beta else 1
+    slow = bool(beta) or weighted
+    stride = _stride(sum(map(len, usable)), limit, settings.period) if slow else 1
     parts = [Moments.zeros(lookback, horizon) for _ in (usable[:1] if together else usable)]
     number = 0
     for series, origins in enumerate(usable):
@@ -142,7 +156,7 @@ def _moments_of(
             if number % team.size == team.rank:
                 block = chosen[start : start + 4 * CHUNK]
                 parts[0 if together else series] += series_moments(
-                    windows, settings, series, block, beta
+                    windows, settings, series, block, beta, weighted
                 )
             number += 1
     if team.size > 1:
@@ -157,8 +171,8 @@ def _fit_ridges(
     best: CycleRidge | None = None
     for beta in settings.betas:
         both = [
-            _moments(windows, settings, span, beta, SEARCH_WINDOWS, team)
-            for span in (train, validation)
+            _moments(windows, settings, span, beta, SEARCH_WINDOWS, team, weighted)
+            for span, weighted in ((train, True), (validation, False))
         ]
         if both[0].count == 0 or both[1].count == 0:
             logger.warning("There is no complete window for the ridge; the profile is used alone")
@@ -167,21 +181,19 @@ def _fit_ridges(
         if best is None or ridge.loss < best.loss:
             best = ridge
     assert best is not None
-    if best.beta:
-        all_windows = _moments(windows, settings, train, best.beta, FIT_WINDOWS, team)
-        best = refit_ridge(best, all_windows)
-    model = replace(model, pooled=best)
+    options = (windows, settings, train, best.beta, FIT_WINDOWS, team, True)
     if not settings.own_share or not 1 < windows.data.n_series <= OWN_SERIES:
-        return model
-    parts, held_out = (
-        _moments_of(windows, settings, span, best.beta, FIT_WINDOWS, team)
-        for span in (train, validation)
-    )
+        return replace(model, pooled=refit_ridge(best, _moments(*options)))
+    parts = _moments_of(*options)
+    held_out = _moments_of(windows, settings, validation, best.beta, FIT_WINDOWS, team)
+    pooled = refit_ridge(best, functools.reduce(operator.add, parts))
     own = [
-        fit_ridge(part, held, best.beta, lookbacks, lambdas) if part.count and held.count else best
+        fit_ridge(part, held, best.beta, lookbacks, lambdas)
+        if part.count and held.count
+        else pooled
         for part, held in zip(parts, held_out, strict=True)
     ]
-    return _share_ridges(replace(model, ridges=tuple(own)))
+    return _share_ridges(replace(model, pooled=pooled, ridges=tuple(own)))
 
 
 def refit_model(
@@ -190,9 +202,11 @@ def refit_model(
     """Solve the ridges again, with what was chosen, on other steps. Collective."""
     assert model.pooled is not None
     if not model.ridges:
-        moments = _moments(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
+        moments = _moments(
+            windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team, True
+        )
         return replace(model, pooled=refit_ridge(model.pooled, moments))
-    parts = _moments_of(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
+    parts = _moments_of(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team, True)
     own = [refit_ridge(*pair) for pair in zip(model.ridges, parts, strict=True)]
     total = functools.reduce(operator.add, parts)
     return _share_ridges(replace(model, pooled=refit_ridge(model.pooled, total), ridges=tuple(own)))
@@ -237,7 +251,7 @@ def _fit_network(
     paper = config.kind == "paper"
     source = TokenSource(
         windows,
-        model.pooled,
+        model.ridge_of,
         config.history,
         settings.horizon // settings.period,
         centred=not paper,
@@ -271,7 +285,7 @@ def _judge(
         return model
     stride = _stride(len(series), max(64, GATE_VALUES // settings.horizon), settings.period)
     series, origins = series[::stride], origins[::stride]
-    errors, scale, sizes = _errors(model, windows, train, series, origins, team)
+    errors, spread, scale, sizes = _errors(model, windows, train, series, origins, team)
     if train is not None:
         span = held_out[1] - held_out[0]
         eligible = _eligible(model)
@@ -292,8 +306,12 @@ def _judge(
         rows = series == one
         mixed_errors[rows] = blend(model.weights(one), errors[:, rows])
     cycles = (held_out[1] - held_out[0]) / settings.period
-    conformal = fit_conformal(mixed_errors, scale, settings.period, cycles)
-    return replace(model, conformal=conformal)
+    model = replace(model, conformal=fit_conformal(mixed_errors, scale, settings.period, cycles))
+    if len(spread) == 0:
+        return model
+    levels = settings.network.quantiles if settings.network is not None else ()
+    corrected = fit_conformal(mixed_errors + spread, scale, settings.period, cycles, levels=levels)
+    return replace(model, own_quantiles=corrected)
 
 
 def _errors(
@@ -303,9 +321,14 @@ def _errors(
     series: Array,
     origins: Array,
     team: Team,
-) -> tuple[Array, Array, Array]:
-    """Errors of all candidates, their scale, and the sizes of histories in training. Collective."""
-    settings = model.settings
+) -> tuple[Array, Array, Array, Array]:
+    """Errors of all candidates, spreads, their scale, and the sizes of histories in training.
+
+    Collective.
+    """
+    settings, network = model.settings, model.network
+    levels = 0 if network is None else network.module.outputs - 1
+    spread = np.zeros((levels, len(series), settings.horizon))
     errors = np.zeros((len(model.names), len(series), settings.horizon), dtype=np.float64)
     scale, sizes = np.zeros(len(series)), np.zeros(len(series))
     for number, one in enumerate(np.unique(series).tolist()):
@@ -313,7 +336,8 @@ def _errors(
             continue
         rows = np.flatnonzero(series == one)
         truth = windows.target(one, origins[rows], settings.horizon)
-        errors[:, rows] = model.candidates(windows, one, origins[rows]) - truth
+        found, spread[:, rows] = model.candidates(windows, one, origins[rows])
+        errors[:, rows] = found - truth
         scale[rows] = model.scale(windows, one, origins[rows])
         if train is None:
             continue
@@ -322,8 +346,8 @@ def _errors(
             some = early[np.linspace(0, len(early) - 1, len(rows)).astype(int)]
             sizes[rows] = log_size(windows.history(one, some, model.lookback))
     if team.size > 1:
-        errors, scale, sizes = shared_sum(team, errors, scale, sizes)
-    return errors, scale, sizes
+        errors, spread, scale, sizes = shared_sum(team, errors, spread, scale, sizes)
+    return errors, spread, scale, sizes
 
 
 def _eligible(model: CyclicModel) -> list[int]:

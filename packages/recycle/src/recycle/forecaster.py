@@ -21,7 +21,7 @@ from recycle.forecasting import forecast, future_frame, read, sample_paths
 from recycle.intervals import check_quantiles
 from recycle.model import CyclicModel
 from recycle.panels import Panel
-from recycle.preparation import Grid, choose_cycle, cyclic_data
+from recycle.preparation import choose_cycle, choose_grid, cyclic_data
 from recycle.profiles import RecentHistoricProfile
 from recycle.scaling import fit_scaler
 from recycle.specialdays import SpecialDays, fit_special_days
@@ -67,7 +67,9 @@ class ReCycleForecaster(Estimator):
     validation : float, int or str
         Share or length of the last part, by which choices are made.
     network : NetworkConfig, optional
-        Sizes and training of the network.
+        Sizes and training of the network, its own quantiles, and whether it mixes series.
+    static : DataFrame or mapping, optional
+        What never changes in a series, for the network: numbers or words, a row for each series.
     refit : bool
         Whether the ridge is solved again with the validation part.
     origins : str
@@ -113,6 +115,7 @@ class ReCycleForecaster(Estimator):
         scaler: str = "standard",
         validation: float | str = 0.15,
         network: Any = None,
+        static: Any = None,
         refit: bool = True,
         origins: str = "all",
         duplicates: str = "mean",
@@ -122,7 +125,8 @@ class ReCycleForecaster(Estimator):
         self.country, self.tz, self.freq = country, tz, freq
         self.profile, self.k, self.scheme = profile, k, scheme
         self.head, self.gate, self.scaler = head, gate, scaler
-        self.validation, self.network, self.refit = validation, network, refit
+        self.validation, self.refit = validation, refit
+        self.network, self.static = network, static
         self.origins, self.duplicates, self.seed = origins, duplicates, seed
 
     # ------------------------------------------------------------ fitting
@@ -168,7 +172,7 @@ class ReCycleForecaster(Estimator):
         steps = to_steps(self.horizon, period, panel.step, "horizon")
         slack = -(-pd.Timedelta(hours=1) // panel.step) if panel.tz is not None else 0
         whole = -(-(steps + slack) // period) * period
-        grid = Grid(period, panel.times[0], self.country, self.scheme, self.head == "paper")
+        grid = choose_grid(self, period, panel.times[0], panel.names)
         split = self._split(panel, period)
         self.scaler_ = fit_scaler(panel.values[: split or None], self.scaler)
         self.grid_, self.names_, self.horizon_ = grid, panel.names, steps

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recycle.effects import Effect
+from recycle.intervals import Conformal
 from recycle.model import CyclicModel
 from recycle.network import ReCycleNet
 from recycle.profiles import RecentHistoricProfile
@@ -37,8 +38,6 @@ class ForecastGraph(nn.Module):
     horizon : int
     levels : sequence of float
         Of quantiles.
-    half : bool
-        Whether the ridge's weights are rounded to half precision.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class ForecastGraph(nn.Module):
         days: SpecialDays | None,
         horizon: int,
         levels: Sequence[float],
-        half: bool,
     ) -> None:
         super().__init__()
         settings, period = model.settings, model.settings.period
@@ -70,27 +68,46 @@ class ForecastGraph(nn.Module):
             self.register_buffer(f"weight_{name}", _tensor(rows[name]))
         self.super_period = settings.super_cycle * period
         own = model.ridge_of(series)
-        self.ridge = _Ridge(own, half) if "ridge" in self.used and own is not None else None
+        self.ridge = _Ridge(own) if "ridge" in self.used and own is not None else None
         self.network: ReCycleNet | None = None
         self.base: _Ridge | None = None
         self.n_history = self.n_future = self.n_features = 0
-        if "net" in self.used and model.network is not None:
+        own_quantiles = model.own_quantiles
+        self.own_levels = () if own_quantiles is None else own_quantiles.levels
+        if model.network is not None and ("net" in self.used or set(levels) & set(self.own_levels)):
+            if model.network.module.config.channels != "independent":
+                raise ValueError(
+                    "A network that mixes series cannot be exported for one of them; "
+                    "fit with NetworkConfig(channels='independent')"
+                )
             net = model.network.module.float()
             self.network, self.centred = net, net.config.kind != "paper"
             self.n_history, self.n_future = net.n_history, net.n_future
             self.n_features = net.n_features
-            shared = own is model.pooled and self.ridge is not None
-            if model.pooled is not None:
-                self.base = self.ridge if shared else _Ridge(model.pooled, half)
+            if own is not None:
+                self.base = self.ridge or _Ridge(own)
         self.max_missing, (middle, deviation) = settings.max_missing, model.typical
         self.largest = middle + settings.ood_sigma * deviation if model.gate else float("inf")
         self.levels = tuple(levels)
         if levels:
-            if model.conformal is None:
-                raise ValueError("The model has no held-out errors for quantiles")
-            offsets = np.repeat(model.conformal.offsets(levels), period, axis=1)[:, :horizon]
-            self.register_buffer("offsets", _tensor(offsets))
+            self._take_quantiles(model)
         self.eval()
+
+    def _take_quantiles(self, model: CyclicModel) -> None:
+        """Offsets of the levels; for those that the network has itself, also its rows."""
+        if model.conformal is None:
+            raise ValueError("The model has no held-out errors for quantiles")
+        own, known = model.own_quantiles, self.own_levels
+        self.shared = [row for row, level in enumerate(self.levels) if level in known]
+        self.own_rows = [known.index(self.levels[row]) for row in self.shared]
+        self.register_buffer("offsets", self._offsets(model.conformal, self.levels))
+        if own is not None and self.shared:
+            levels = [self.levels[row] for row in self.shared]
+            self.register_buffer("own_offsets", self._offsets(own, levels))
+
+    def _offsets(self, conformal: Conformal, levels: Sequence[float]) -> Tensor:
+        steps = np.repeat(conformal.offsets(levels), self.period, axis=1)
+        return _tensor(steps[:, : self.horizon])
 
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """Names of the inputs and their shapes without the batch."""
@@ -154,13 +171,21 @@ class ForecastGraph(nn.Module):
         parts = [found[name] * getattr(self, f"weight_{name}") for name in self.used]
         point = torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]
         f = f[:, : self.horizon]
-        point = torch.where(self._strange(x, missing, point), f, point)
+        strange = self._strange(x, missing, point)
+        point = torch.where(strange, f, point)
         length = min(7 * self.period, max(self.lookback, 1))
         scale = (x[:, -length:] - h[:, -length:]).abs().mean(dim=1, keepdim=True).clamp(min=1e-6)
         forecast = self._own_units(point + added)
         if not self.levels:
             return forecast
         bands = point[:, None] + self.offsets * scale[:, :, None]
+        if self.shared:
+            own = point[:, None] + found["quantiles"] + self.own_offsets * scale[:, :, None]
+            own = torch.where(strange[:, None], bands[:, self.shared], own)
+            rows = list(bands.unbind(1))
+            for place, row in zip(self.shared, own.unbind(1), strict=True):
+                rows[place] = row
+            bands = torch.stack(rows, dim=1).sort(dim=1).values
         if isinstance(added, Tensor):
             bands = bands + added[:, None]
         return forecast, self._own_units(bands)
@@ -179,10 +204,17 @@ class ForecastGraph(nn.Module):
         if self.ridge is not None:
             found["ridge"] = self.ridge(x, h, f)[:, :steps]
         if self.network is not None:
-            found["net"] = self._corrected(x, h, f, named)[:, :steps]
+            net, *quantiles = self._corrected(x, h, f, named)
+            found["net"] = net[:, :steps]
+            if self.levels and self.shared:
+                spread = [quantiles[row] - net for row in self.own_rows]
+                found["quantiles"] = torch.stack(spread, dim=1)[:, :, :steps]
         return found
 
-    def _corrected(self, x: Tensor, h: Tensor, f: Tensor, named: Mapping[str, Tensor]) -> Tensor:
+    def _corrected(
+        self, x: Tensor, h: Tensor, f: Tensor, named: Mapping[str, Tensor]
+    ) -> list[Tensor]:
+        """The network's forecast and quantiles, each ``(n, H)``."""
         assert self.network is not None
         length = self.n_history * self.period
         beta = 1.0 if self.base is None else self.base.beta
@@ -194,8 +226,8 @@ class ForecastGraph(nn.Module):
         empty = x.new_zeros(x.shape[0], 1, 0)
         calendar_e = named.get("calendar_history", empty.expand(-1, self.n_history, -1))
         calendar_d = named.get("calendar_future", empty.expand(-1, self.n_future, -1))
-        out: Tensor = self.network(e, d, calendar_e, calendar_d).flatten(1) + level
-        return out
+        out: Tensor = self.network(e, d, calendar_e, calendar_d)
+        return [part.flatten(1) + level for part in out.chunk(self.network.outputs, dim=2)]
 
     def _strange(self, x: Tensor, missing: Tensor, point: Tensor) -> Tensor:
         """Where the profile is taken: as in `CyclicModel`."""
@@ -261,15 +293,12 @@ class _Profile(nn.Module):
 
 
 class _Ridge(nn.Module):
-    """A ridge; its weights are rounded to half precision if the file is to be small."""
-
     weights: Tensor
 
-    def __init__(self, ridge: CycleRidge, half: bool) -> None:
+    def __init__(self, ridge: CycleRidge) -> None:
         super().__init__()
         self.lookback, self.beta = ridge.lookback, ridge.beta
-        weights = _tensor(ridge.weights)
-        self.register_buffer("weights", weights.half().float() if half else weights)
+        self.register_buffer("weights", _tensor(ridge.weights))
 
     def forward(self, x: Tensor, h: Tensor, f: Tensor) -> Tensor:
         x = x[:, -self.lookback :]

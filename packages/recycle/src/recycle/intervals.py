@@ -20,20 +20,26 @@ class Conformal:
     """Quantiles of relative errors, for each cycle of the horizon.
 
     An error is relative to the window's own recent errors, so that widths follow volatility.
+    Errors are those of the forecast; or, with `levels`, those of a network's own quantile of each
+    level, which its offset then corrects (Romano, Patterson and Candès: conformalized quantile
+    regression, 2019, with each side by itself).
 
     Attributes
     ----------
-    scores : list of (m,) arrays, one for each cycle
-        Ascending: (truth - forecast) / scale on held-out windows.
+    scores : tuple of tuples of (m,) arrays
+        For each level, or for all, and for each cycle of the horizon; ascending:
+        (truth - forecast) / scale on held-out windows.
     period : int
     independent : float
         How many of the scores count as independent of each other: cycles, not windows, which
         overlap. The fewer there are, the wider intervals must be.
+    levels : tuple of float
     """
 
-    scores: tuple[Array, ...]
+    scores: tuple[tuple[Array, ...], ...]
     period: int
     independent: float = np.inf
+    levels: tuple[float, ...] = ()
 
     def offsets(self, levels: Sequence[float]) -> Array:
         """Relative offsets of quantiles: ``(n_levels, n_cycles)``.
@@ -41,24 +47,30 @@ class Conformal:
         The rank is that of split conformal prediction, (m + 1) / m level of n scores, of which m
         are independent, for the upper half, and its mirror image for the lower half.
         """
-        found = np.zeros((len(levels), len(self.scores)))
-        for column, scores in enumerate(self.scores):
-            n = len(scores)
-            if n == 0:
-                continue
-            for row, level in enumerate(levels):
-                upper = max(level, 1 - level)
-                share = upper * (1 + 1 / min(n, self.independent))
-                rank = min(max(int(np.ceil(n * share)), 1), n) - 1
-                found[row, column] = scores[rank if level >= 0.5 else n - 1 - rank]
-                if level == 0.5:
-                    found[row, column] = np.median(scores)
-        return found
+        rows = [[self._offset(scores, level) for scores in self._row(level)] for level in levels]
+        return np.array(rows).reshape(len(levels), -1)
 
-    def spread(self) -> Array:
-        """Distance of the outer tenths of each cycle's scores: ``(n_cycles,)``."""
-        low, high = self.offsets([0.1, 0.9])
-        return np.asarray(high - low)
+    def spread(self, levels: Sequence[float]) -> Array:
+        """Distance of the outer tenths of each cycle's scores: ``(n_levels, n_cycles)``."""
+        return np.array(
+            [
+                [self._offset(part, 0.9) - self._offset(part, 0.1) for part in self._row(level)]
+                for level in levels
+            ]
+        ).reshape(len(levels), -1)
+
+    def _row(self, level: float) -> tuple[Array, ...]:
+        return self.scores[self.levels.index(level) if self.levels else 0]
+
+    def _offset(self, scores: Array, level: float) -> float:
+        n = len(scores)
+        if n == 0:
+            return 0.0
+        if level == 0.5:
+            return float(np.median(scores))
+        share = max(level, 1 - level) * (1 + 1 / min(n, self.independent))
+        rank = min(max(int(np.ceil(n * share)), 1), n) - 1
+        return float(scores[rank if level > 0.5 else n - 1 - rank])
 
 
 def tracked_offsets(
@@ -72,7 +84,7 @@ def tracked_offsets(
 
     Parameters
     ----------
-    scores : (m, n_cycles, period)
+    scores : (n_levels or 1, m, n_cycles, period)
         (truth - forecast) / scale of forecasts made one cycle after the other, NaN where unknown.
     conformal : Conformal
         Where the offsets start.
@@ -88,11 +100,11 @@ def tracked_offsets(
     """
     wanted = np.asarray(levels)[:, None, None]
     offsets = np.repeat(conformal.offsets(levels)[:, None], len(until), axis=1)
-    step = RATE * conformal.spread()
-    cycles = np.arange(scores.shape[1])
+    step = RATE * conformal.spread(levels)[:, None]
+    cycles = np.arange(scores.shape[2])
     for back in range(memory, 0, -1):
         made = until[:, None] - back - cycles  # the forecast whose cycle is known since then
-        seen = scores[np.clip(made, 0, len(scores) - 1), cycles]
+        seen = scores[:, np.clip(made, 0, scores.shape[1] - 1), cycles]
         known = np.isfinite(seen)
         count = known.sum(axis=-1)
         below = (known & (seen <= offsets[..., None])).sum(axis=-1) / np.maximum(count, 1)
@@ -106,12 +118,13 @@ def fit_conformal(
     period: int,
     independent: float = np.inf,
     keep: int = 20_000,
+    levels: Sequence[float] = (),
 ) -> Conformal:
     """Collect relative errors of held-out windows.
 
     Parameters
     ----------
-    errors : (n, H)
+    errors : (n, H), or (n_levels, n, H) with levels
         Forecast minus truth, NaN where unknown.
     scale : (n,)
         Recent errors of each window, positive.
@@ -120,15 +133,23 @@ def fit_conformal(
         Cycles that the windows cover.
     keep : int
         Scores that are kept for each cycle, evenly taken from all.
+    levels : sequence of float
+        Of quantiles whose errors these are.
     """
-    scores = []
-    for start in range(0, errors.shape[1], period):
-        part = -errors[:, start : start + period] / scale[:, None]
-        known = np.sort(part[np.isfinite(part)])
-        if len(known) > keep:
-            known = known[np.linspace(0, len(known) - 1, keep).round().astype(int)]
-        scores.append(known)
-    return Conformal(tuple(scores), period, max(independent, 1.0))
+    rows = []
+    for one in errors if levels else errors[None]:
+        relative = -one / scale[:, None]
+        parts = [relative[:, start : start + period] for start in range(0, one.shape[1], period)]
+        rows.append(tuple(_kept(part, keep) for part in parts))
+    return Conformal(tuple(rows), period, max(independent, 1.0), tuple(levels))
+
+
+def _kept(scores: Array, keep: int) -> Array:
+    """The known ones, ascending."""
+    known = np.sort(scores[np.isfinite(scores)])
+    if len(known) > keep:
+        known = known[np.linspace(0, len(known) - 1, keep).round().astype(int)]
+    return np.asarray(known)
 
 
 def check_quantiles(levels: Sequence[float]) -> tuple[float, ...]:

@@ -90,6 +90,8 @@ class Forecast:
         "model", "profile" or "last": what was used.
     scale : (n,)
         Recent errors of the profile, for intervals.
+    spread : (Q, n, H)
+        Distances of the network's own quantiles from its forecast; Q is 0 without.
     """
 
     point: Array
@@ -97,6 +99,7 @@ class Forecast:
     weights: Array
     source: Array
     scale: Array
+    spread: Array
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,8 @@ class CyclicModel:
     network : TrainedNetwork or None
     gate : Gate or None
         None: the profile alone, which needs no training.
-    conformal : Conformal or None
+    conformal, own_quantiles : Conformal or None
+        For quantiles around the forecast, and for those that the network has itself.
     typical : (2,)
         Mean and standard deviation of the logarithm of the histories' size, in training.
     """
@@ -123,6 +127,7 @@ class CyclicModel:
     conformal: Conformal | None = None
     typical: tuple[float, float] = (0.0, np.inf)
     pooled: CycleRidge | None = field(default=None, repr=False)
+    own_quantiles: Conformal | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -152,8 +157,8 @@ class CyclicModel:
         """The ridge of a series; series that were not trained on take the pooled one."""
         return self.ridges[series] if series < len(self.ridges) else self.pooled
 
-    def candidates(self, windows: Windows, series: int, origins: Array) -> Array:
-        """Forecasts of every candidate: ``(K, n, H)`` float32."""
+    def candidates(self, windows: Windows, series: int, origins: Array) -> tuple[Array, Array]:
+        """Forecasts of every candidate, ``(K, n, H)`` float32, and spreads, see `Forecast`."""
         settings = self.settings
         period, horizon = settings.period, settings.horizon
         history = windows.history(series, origins, self.lookback)
@@ -166,10 +171,12 @@ class CyclicModel:
         if ridge is not None:
             h = windows.profiles(series, origins, -ridge.lookback, 0) if ridge.beta else None
             found.append(ridge.predict(history[:, -ridge.lookback :], h, profile))
+        spread = np.zeros((0, len(origins), horizon), np.float32)
         if self.network is not None:
-            source = self.tokens(windows)
-            found.append(self.network.predict(source, np.full(len(origins), series), origins))
-        return np.stack(found)
+            net, *quantiles = self.network.predict(self.tokens(windows), series, origins)
+            found.append(net)
+            spread = np.stack([one - net for one in quantiles]) if quantiles else spread
+        return np.stack(found), spread
 
     def tokens(self, windows: Windows) -> TokenSource:
         """Where the network's tokens come from."""
@@ -179,7 +186,7 @@ class CyclicModel:
         module = self.network.module
         return TokenSource(
             windows,
-            self.pooled,
+            self.ridge_of,
             module.n_history,
             module.n_future,
             centred=module.config.kind != "paper",
@@ -200,7 +207,7 @@ class CyclicModel:
             The name of a candidate that is to be taken alone.
         """
         origins = np.asarray(origins)
-        found = self.candidates(windows, series, origins)
+        found, spread = self.candidates(windows, series, origins)
         names = self.names
         weights = self.weights(series, head)
         source = np.full(len(origins), "model" if self.gate else "profile", dtype=object)
@@ -215,7 +222,8 @@ class CyclicModel:
         point[short], source[short] = found[0][short], "last"
         source[since == 0] = "none"
         point[since == 0] = np.nan
-        return Forecast(point, found, weights, source, self.scale(windows, series, origins))
+        scale = self.scale(windows, series, origins)
+        return Forecast(point, found, weights, source, scale, spread)
 
     def scale(self, windows: Windows, series: int, origins: Array) -> Array:
         """Mean absolute difference of the last cycles and the profile: ``(n,)``, positive."""

@@ -155,7 +155,7 @@ def read_panel(
     last = max(ends)
     if zone is not None and step < pd.Timedelta(days=1):
         last = last.tz_convert("UTC")
-    frame = pd.concat(aligned.values(), axis=1)
+    frame = pd.concat(aligned.values(), axis=1, sort=True)
     grid = pd.date_range(frame.index.min(), frame.index.max(), freq=step)
     values = frame.reindex(grid).to_numpy(dtype=np.float64)
     if np.isinf(values).any():

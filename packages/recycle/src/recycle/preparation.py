@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,13 @@ from recycle.panels import Panel
 from recycle.profiles import RecentHistoricProfile
 from recycle.scaling import Scaler
 from recycle.specialdays import SpecialDays
+from recycle.statics import fit_static
 from recycle.windows import Array
 
-__all__ = ["Grid", "choose_cycle", "cyclic_data", "detect_cycles"]
+if TYPE_CHECKING:
+    from recycle.forecaster import ReCycleForecaster
+
+__all__ = ["Grid", "choose_cycle", "choose_grid", "cyclic_data", "detect_cycles"]
 
 logger = logging.getLogger(__name__)
 DAY = pd.Timedelta(days=1)
@@ -38,6 +43,8 @@ class Grid:
     scheme : str or callable
     paper : bool
         Whether the networks get the original's calendar numbers.
+    static : callable, optional
+        From names of series to what never changes in them, ``(S, f)``.
     """
 
     period: int
@@ -45,9 +52,14 @@ class Grid:
     country: str | Mapping[Any, str] | None
     scheme: Any
     paper: bool = False
+    static: Callable[[Sequence[Any]], Array] | None = None
 
     def calendar(self, times: pd.DatetimeIndex, step: pd.Timedelta, names: Any) -> StepCalendar:
         """The calendar of steps, for each series."""
+        found = self._days(times, step, names)
+        return found if self.static is None else replace(found, static=self.static(names))
+
+    def _days(self, times: pd.DatetimeIndex, step: pd.Timedelta, names: Any) -> StepCalendar:
         if step * self.period != DAY:
             phase = int((times[0] - self.anchor) / step) % self.period
             return StepCalendar.without_days(self.period, phase, len(times), len(names))
@@ -72,6 +84,25 @@ class Grid:
             max(table.n_categories for table in tables),
             np.stack([table.special for table in tables]),
         )
+
+
+def choose_grid(
+    wanted: ReCycleForecaster, period: int, anchor: pd.Timestamp, names: Sequence[Any]
+) -> Grid:
+    """The grid that the parameters ask for, with static features as the series of a fit have them.
+
+    Parameters
+    ----------
+    wanted : ReCycleForecaster
+    period, anchor : see `Grid`
+    names : sequence
+        Series of the fit.
+    """
+    static = None
+    if wanted.static is not None:
+        features = fit_static(wanted.static, names)
+        static = functools.partial(features.of, wanted.static)
+    return Grid(period, anchor, wanted.country, wanted.scheme, wanted.head == "paper", static)
 
 
 def choose_cycle(panel: Panel, cycle: int | str | None) -> tuple[int | None, int]:

@@ -20,11 +20,12 @@ from recycle.forecaster import ReCycleForecaster
 from recycle.gate import Gate
 from recycle.intervals import Conformal
 from recycle.model import CyclicModel, Settings
-from recycle.preparation import Grid
+from recycle.preparation import choose_grid
 from recycle.profiles import RecentHistoricProfile
 from recycle.ridge import CycleRidge
 from recycle.scaling import Scaler
 from recycle.specialdays import SpecialDays
+from recycle.statics import as_table
 from recycle.windows import Array
 
 __all__ = ["SCHEMA", "load", "save"]
@@ -48,11 +49,15 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
     params = forecaster.get_params()
     if callable(params["scheme"]):
         raise TypeError("A model whose scheme is a function cannot be saved")
+    static = params["static"]
+    if static is not None:
+        static = as_table(static).to_dict(orient="index")
     arrays: dict[str, Array] = {"centre": scaler.centre, "scale": scaler.scale}
     described: dict[str, Any] = {
         "schema": SCHEMA,
         "version": __version__,
-        "params": {**params, "network": asdict(params["network"]) if params["network"] else None},
+        "params": params
+        | {"network": asdict(params["network"]) if params["network"] else None, "static": static},
         "names": list(forecaster.names_),
         "cycle": forecaster.cycle_,
         "horizon": forecaster.horizon_,
@@ -74,9 +79,14 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
     if model.gate is not None:
         described["gate"] = {"names": model.gate.names, "blocks": model.gate.blocks}
         arrays["gate.weights"], arrays["gate.losses"] = model.gate.weights, model.gate.losses
-    if model.conformal is not None:
-        described["conformal"] = [len(model.conformal.scores), model.conformal.independent]
-        arrays |= {f"conformal.{n}": part for n, part in enumerate(model.conformal.scores)}
+    for name in ("conformal", "own_quantiles"):
+        found: Conformal | None = getattr(model, name)
+        if found is None:
+            continue
+        shape = [len(found.scores), len(found.scores[0])]
+        described[name] = {"shape": shape, "independent": found.independent, "levels": found.levels}
+        rows = enumerate(found.scores)
+        arrays |= {f"{name}.{r}.{n}": part for r, row in rows for n, part in enumerate(row)}
     if model.network is not None:
         described["network"] = _described(model.network)
         weights = model.network.module.state_dict()
@@ -140,12 +150,9 @@ def load(path: Path) -> ReCycleForecaster:
     if "effect" in described:
         parts = {n: arrays[f"effect.{n}"] for n in ("centre", "scale", "knots", "weights")}
         forecaster.effect_ = Effect(**parts, **described["effect"])
-    forecaster.grid_ = Grid(
-        forecaster.model_.settings.period,
-        pd.Timestamp(described["anchor"]),
-        forecaster.country,
-        forecaster.scheme,
-        params["head"] == "paper",
+    anchor = pd.Timestamp(described["anchor"])
+    forecaster.grid_ = choose_grid(
+        forecaster, forecaster.model_.settings.period, anchor, forecaster.names_
     )
     return forecaster
 
@@ -166,14 +173,10 @@ def _model(described: dict[str, Any], arrays: dict[str, Array]) -> CyclicModel:
         )
         for number, numbers in enumerate(described["ridges"])
     ]
-    gate = conformal = network = None
+    gate = network = None
     if "gate" in described:
         names, blocks = described["gate"]["names"], described["gate"]["blocks"]
         gate = Gate(tuple(names), tuple(blocks), arrays["gate.weights"], arrays["gate.losses"])
-    if "conformal" in described:
-        count, independent = described["conformal"]
-        scores = tuple(arrays[f"conformal.{n}"] for n in range(count))
-        conformal = Conformal(scores, settings.period, independent)
     if "network" in described:
         network = _network(described["network"], arrays)
         settings = replace(settings, network=network.module.config)
@@ -182,10 +185,22 @@ def _model(described: dict[str, Any], arrays: dict[str, Array]) -> CyclicModel:
         tuple(ridges[1:]),
         network,
         gate,
-        conformal,
+        _conformal(described, arrays, "conformal", settings.period),
         (float(described["typical"][0]), float(described["typical"][1])),
         ridges[0] if ridges else None,
+        _conformal(described, arrays, "own_quantiles", settings.period),
     )
+
+
+def _conformal(
+    described: dict[str, Any], arrays: dict[str, Array], name: str, period: int
+) -> Conformal | None:
+    if name not in described:
+        return None
+    about = described[name]
+    rows, cycles = about["shape"]
+    scores = tuple(tuple(arrays[f"{name}.{r}.{n}"] for n in range(cycles)) for r in range(rows))
+    return Conformal(scores, period, about["independent"], tuple(about["levels"]))
 
 
 def _network(described: dict[str, Any], arrays: dict[str, Array]) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recycle.cyclic import Windows
-from recycle.intervals import tracked_offsets
+from recycle.intervals import Conformal, tracked_offsets
 from recycle.model import CyclicModel, Forecast
 from recycle.scaling import Scaler
 from recycle.windows import Array, futures
@@ -75,13 +75,31 @@ class View:
     ) -> Array:
         """Scaled quantiles around forecasts: ``(n_levels, n, H)``, ascending.
 
-        Widths come from held-out errors of the fit, and follow the errors of forecasts that were
-        due since, in steps of one cycle (Angelopoulos, Candès and Tibshirani: conformal PID
-        control, 2023: quantile tracking).
+        Widths come from held-out errors of the fit, or from the network where it has quantiles of
+        these levels, and follow the errors of forecasts that were due since, in steps of one cycle
+        (Angelopoulos, Candès and Tibshirani: conformal PID control, 2023: quantile tracking).
         """
         if model.conformal is None:
             raise ValueError("Quantiles need more data: no window was left to learn them from")
-        start = model.conformal.offsets(levels)
+        found = self._bands(model, origins, forecast, levels, model.conformal)
+        own = model.own_quantiles
+        shared = [] if own is None else [level for level in levels if level in own.levels]
+        if own is not None and shared:
+            rows = [levels.index(level) for level in shared]
+            bands = self._bands(model, origins, forecast, shared, own)
+            trusted = (forecast.source == "model")[:, None] & np.isfinite(bands)
+            found[rows] = np.where(trusted, bands, found[rows])
+        return np.asarray(np.sort(found, axis=0))
+
+    def _bands(
+        self,
+        model: CyclicModel,
+        origins: Array,
+        forecast: Forecast,
+        levels: Sequence[float],
+        conformal: Conformal,
+    ) -> Array:
+        start = conformal.offsets(levels)
         offsets = np.repeat(start[:, None], len(origins), axis=1)
         period = model.settings.period
         first = max(model.lookback, self.unseen)
@@ -94,12 +112,22 @@ class View:
             chain = last - period * np.arange(count, 0, -1)
             past = model.predict(self.windows, self.series, chain)
             errors = self.truth(chain, past.point.shape[1]) - past.point
-            scores = (errors / past.scale[:, None]).reshape(count, -1, period)
+            errors = (errors - _spread(past, conformal, levels)) / past.scale[:, None]
             after = (origins[rows] - chain[0]) // period  # windows of the chain before each origin
-            tracked = tracked_offsets(
-                scores, model.conformal, levels, np.maximum(after, 0), TRACKED_CYCLES
+            offsets[:, rows] = tracked_offsets(
+                errors.reshape(len(errors), count, -1, period),
+                conformal,
+                levels,
+                np.maximum(after, 0),
+                TRACKED_CYCLES,
             )
-            offsets[:, rows] = tracked
         steps = np.repeat(offsets, period, axis=2)[:, :, : forecast.point.shape[1]]
-        found = forecast.point + steps * forecast.scale[:, None]
-        return np.asarray(np.sort(found, axis=0))
+        centre = forecast.point + _spread(forecast, conformal, levels)
+        return np.asarray(centre + steps * forecast.scale[:, None])
+
+
+def _spread(forecast: Forecast, conformal: Conformal, levels: Sequence[float]) -> Array:
+    """What the network adds for each level: ``(n_levels, n, H)``, or ``(1, n, H)`` of zeros."""
+    if not conformal.levels:
+        return np.zeros((1, *forecast.point.shape))
+    return np.asarray(forecast.spread[[conformal.levels.index(level) for level in levels]])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,8 +43,8 @@ class TokenSource:
     Attributes
     ----------
     windows : Windows
-    ridge : CycleRidge or None
-        Gives the base forecast; without it the profile does.
+    ridge_of : callable
+        The ridge of a series, which gives its base forecast; without one (None) the profile does.
     n_history, n_future : int
         Cycles.
     centred : bool
@@ -51,24 +52,29 @@ class TokenSource:
     """
 
     windows: Windows
-    ridge: CycleRidge | None
+    ridge_of: Callable[[int], CycleRidge | None]
     n_history: int
     n_future: int
     centred: bool = True
     dtype: torch.dtype = torch.float32
 
     @property
+    def n_series(self) -> int:
+        """S."""
+        return self.windows.data.n_series
+
+    @property
     def lookback(self) -> int:
         """Steps that must lie before an origin."""
-        own = self.n_history * self.windows.profile.period
-        return max(own, self.ridge.lookback if self.ridge else 0)
+        ridge = self.ridge_of(0)
+        return max(self.n_history * self.windows.profile.period, ridge.lookback if ridge else 0)
 
     def batch(self, series: Array, origins: Array) -> Batch:
         """Tokens of windows ``(series[i], origins[i])``; with NaN in the target where unknown."""
         period = self.windows.profile.period
         shape_e = (len(series), self.n_history, period)
         shape_d = (len(series), self.n_future, period)
-        features = self.windows.data.calendar.features.shape[2]
+        features = self.windows.data.calendar.n_features
         e, d = np.empty(shape_e, np.float32), np.empty(shape_d, np.float32)
         target, level = np.empty(shape_d, np.float32), np.empty((len(series), 1, 1), np.float32)
         calendar_e = np.empty((*shape_e[:2], features), np.float32)
@@ -88,24 +94,31 @@ class TokenSource:
         parts = (e, d, calendar_e, calendar_d, target, level)
         return Batch(*(torch.from_numpy(part).to(self.dtype) for part in parts))
 
+    def panel(self, origins: Array) -> Batch:
+        """Tokens of all series at each origin, neighbours of each other; zeros where unknown."""
+        series = np.tile(np.arange(self.n_series), len(origins))
+        found = self.batch(series, np.repeat(origins, self.n_series))
+        known = [part.nan_to_num() for part in (found.e, found.d)]
+        return replace(found, e=known[0], d=known[1], level=found.level.nan_to_num())
+
     def _window(self, series: int, origins: Array) -> tuple[Array, Array, Array]:
         windows, period = self.windows, self.windows.profile.period
         n_h, n_f = self.n_history * period, self.n_future * period
-        longest = self.lookback
+        longest, ridge = self.lookback, self.ridge_of(series)
         x = windows.history(series, origins, longest)
-        beta = 1.0 if self.ridge is None else self.ridge.beta
+        beta = 1.0 if ridge is None else ridge.beta
         history, f = x[:, -n_h:], None
         h = None
         if beta:
             h = windows.profiles(series, origins, -longest, 0)
             f = windows.profiles(series, origins, 0, n_f)
             history = history - np.float32(beta) * h[:, -n_h:]
-        if self.ridge is None:
+        if ridge is None:
             assert f is not None
             base = f
         else:
-            own = self.ridge.lookback
-            base = self.ridge.predict(x[:, -own:], None if h is None else h[:, -own:], f)
+            own = ridge.lookback
+            base = ridge.predict(x[:, -own:], None if h is None else h[:, -own:], f)
         known = min(n_f, windows.data.n_steps - int(origins.max()))
         if known < n_f:  # at the end of the data there is nothing to compare with
             return history, base, np.full((len(origins), n_f), np.nan, np.float32)

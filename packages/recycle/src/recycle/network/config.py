@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recycle.intervals import check_quantiles
+
 __all__ = ["PAPER", "NetworkConfig"]
 
 LOSSES = ("mae", "mse", "huber")
@@ -29,6 +31,11 @@ class NetworkConfig:
         Of AdamW ("paper": Adam at a constant rate).
     batch, epochs, patience, windows_per_epoch : int
         Windows a step; most epochs; epochs without progress before the end; windows an epoch.
+    quantiles : tuple of float
+        Levels for which the network has outputs of their own, trained by the pinball loss and
+        corrected by held-out errors. Quantiles of other levels come from held-out errors alone.
+    channels : str
+        "independent"; or "attention": series of a panel attend to each other at each cycle.
     aligned : bool
         Train on windows that start with a cycle only, as the original does.
     time_budget : float
@@ -52,6 +59,8 @@ class NetworkConfig:
     epochs: int = 30
     patience: int = 4
     windows_per_epoch: int = 4096
+    quantiles: tuple[float, ...] = ()
+    channels: str = "independent"
     aligned: bool = False
     time_budget: float = float("inf")
     seed: int = 0
@@ -68,6 +77,13 @@ class NetworkConfig:
         sizes = (self.history, self.encoder_layers, self.batch, self.epochs, self.patience)
         if min(sizes) < 1 or self.decoder_layers < 0:
             raise ValueError("history, layers, batch, epochs and patience must be positive")
+        if self.channels not in {"independent", "attention"}:
+            raise ValueError(
+                f"channels must be 'independent' or 'attention', not {self.channels!r}"
+            )
+        if self.channels == "attention" and self.kind != "transformer":
+            raise ValueError("Only the transformer has channels='attention'")
+        object.__setattr__(self, "quantiles", check_quantiles(self.quantiles))
 
 
 #: The network and the training of the paper, as its published code has them.

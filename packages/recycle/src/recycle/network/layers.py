@@ -32,12 +32,14 @@ class ReCycleNet(nn.Module):
         self, config: NetworkConfig, period: int, n_history: int, n_future: int, n_features: int
     ) -> None:
         super().__init__()
-        self.config, self.period = config, period
+        self.config, self.period, self.outputs = config, period, 1 + len(config.quantiles)
         self.n_history, self.n_future, self.n_features = n_history, n_future, n_features
         body = _Perceptron if config.kind == "mlp" else _Transformer
         self.body = body(config, period, n_history, n_future, n_features)
 
-    def forward(self, e: Tensor, d: Tensor, calendar_e: Tensor, calendar_d: Tensor) -> Tensor:
+    def forward(
+        self, e: Tensor, d: Tensor, calendar_e: Tensor, calendar_d: Tensor, n_series: int = 1
+    ) -> Tensor:
         """Correct.
 
         Parameters
@@ -47,13 +49,17 @@ class ReCycleNet(nn.Module):
         d : (n, n_future, period)
             Base forecasts, centred likewise.
         calendar_e, calendar_d : (n, n_history, g) and (n, n_future, g)
+        n_series : int
+            So many neighbouring windows belong together, if channels are mixed.
 
         Returns
         -------
-        (n, n_future, period)
+        (n, n_future, outputs * period)
+            The forecast, and after it each quantile.
         """
-        correction: Tensor = self.body(torch.cat([e, calendar_e], 2), torch.cat([d, calendar_d], 2))
-        return d + correction
+        tokens = torch.cat([e, calendar_e], 2), torch.cat([d, calendar_d], 2)
+        correction: Tensor = self.body(*tokens, n_series)
+        return (d if self.outputs == 1 else d.repeat(1, 1, self.outputs)) + correction
 
 
 class _Transformer(nn.Module):
@@ -77,9 +83,10 @@ class _Transformer(nn.Module):
         self.decoder = nn.ModuleList(
             Layer(*shape, cross=True) for _ in range(config.decoder_layers)
         )
+        self.mixer = Layer(*shape) if config.channels == "attention" else None
         self.norm_e = nn.LayerNorm(width)
         self.norm_d = nn.LayerNorm(width) if config.decoder_layers else nn.Identity()
-        self.read = nn.Linear(width, period)
+        self.read = nn.Linear(width, (1 + len(config.quantiles)) * period)
         if paper:
             for weights in (*self.encoder.parameters(), *self.decoder.parameters()):
                 if weights.dim() > 1:
@@ -88,12 +95,16 @@ class _Transformer(nn.Module):
             nn.init.zeros_(self.read.weight)
             nn.init.zeros_(self.read.bias)
 
-    def forward(self, e: Tensor, d: Tensor) -> Tensor:
+    def forward(self, e: Tensor, d: Tensor, n_series: int) -> Tensor:
         tokens_e, tokens_d = self.drop(self.embed_e(e)), self.drop(self.embed_d(d))
         if self.position_e is not None and self.position_d is not None:
             tokens_e, tokens_d = tokens_e + self.position_e, tokens_d + self.position_d
         for layer in self.encoder:
             tokens_e = layer(tokens_e)
+        if self.mixer is not None:  # the series of a cycle are the tokens
+            cycles = tokens_e.unflatten(0, (-1, n_series)).transpose(1, 2)
+            mixed = self.mixer(cycles.flatten(0, 1)).unflatten(0, cycles.shape[:2])
+            tokens_e = mixed.transpose(1, 2).flatten(0, 1)
         memory = self.norm_e(tokens_e)
         if len(self.decoder) == 0:
             tokens_d = tokens_d + memory.mean(dim=1, keepdim=True)
@@ -109,19 +120,19 @@ class _Perceptron(nn.Module):
     ) -> None:
         super().__init__()
         tokens = n_history + n_future
-        self.shape = (n_future, period)
+        self.shape = (n_future, (1 + len(config.quantiles)) * period)
         self.layers = nn.Sequential(
             nn.Linear(tokens * (period + n_features), config.d_ff),
             nn.GELU(),
             nn.Dropout(config.dropout),
-            nn.Linear(config.d_ff, n_future * period),
+            nn.Linear(config.d_ff, self.shape[0] * self.shape[1]),
         )
         read = self.layers[-1]
         assert isinstance(read, nn.Linear)
         nn.init.zeros_(read.weight)
         nn.init.zeros_(read.bias)
 
-    def forward(self, e: Tensor, d: Tensor) -> Tensor:
+    def forward(self, e: Tensor, d: Tensor, n_series: int) -> Tensor:  # noqa: ARG002
         flat = torch.cat([e.flatten(1), d.flatten(1)], dim=1)
         found: Tensor = self.layers(flat).unflatten(1, self.shape)
         return found

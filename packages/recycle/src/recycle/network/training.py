@@ -43,16 +43,19 @@ class TrainedNetwork:
     interrupted: bool = False
 
     @torch.no_grad()
-    def predict(self, source: TokenSource, series: Array, origins: Array) -> Array:
-        """Forecasts of windows: ``(n, H)``, scaled as the data are."""
+    def predict(self, source: TokenSource, series: int, origins: Array) -> Array:
+        """Forecasts of windows, and their quantiles: ``(1 + Q, n, H)``, scaled as the data are."""
         self.module.eval()
-        found = []
-        for start in range(0, len(series), 1024):
-            rows = slice(start, start + 1024)
-            batch = source.batch(series[rows], origins[rows])
-            out = self.module(batch.e, batch.d, batch.calendar_e, batch.calendar_d) + batch.level
-            found.append(out.flatten(1).to(torch.float32).numpy())
-        return np.concatenate(found)
+        config, found = self.module.config, []
+        together = source.n_series if config.channels == "attention" else 1
+        for part in np.array_split(origins, -(-len(origins) * together // 1024)):
+            one = np.full(len(part), series)
+            batch = source.batch(one, part) if together == 1 else source.panel(part)
+            out = self.module(batch.e, batch.d, batch.calendar_e, batch.calendar_d, together)
+            out = out.unflatten(2, (self.module.outputs, -1)) + batch.level[..., None]
+            own = out[series::together] if together > 1 else out
+            found.append(own.transpose(1, 2).flatten(2).to(torch.float32).numpy())
+        return np.concatenate(found).swapaxes(0, 1)
 
     @property
     def n_parameters(self) -> int:
@@ -71,7 +74,8 @@ def train_network(
     """Train on windows until the validation loss no longer falls. Collective over the team.
 
     Every rank draws the same batches and takes every size-th window of each; gradients are summed
-    over the ranks before each step. Weights start the same, and stay the same.
+    over the ranks before each step. Weights start the same, and stay the same. Where channels are
+    mixed, all series of an origin count as one window.
 
     Parameters
     ----------
@@ -89,9 +93,9 @@ def train_network(
         config = replace(config, time_budget=float("inf"))  # clocks of ranks differ
     torch.manual_seed(config.seed)
     data = source.windows.data.calendar
-    module = ReCycleNet(
-        config, data.period, source.n_history, source.n_future, data.features.shape[2]
-    ).to(source.dtype)
+    module = ReCycleNet(config, data.period, source.n_history, source.n_future, data.n_features).to(
+        source.dtype
+    )
     run = _Training(source, config, module, train, validation, team)
     rows: list[dict[str, float]] = []
     interrupted = False
@@ -119,6 +123,17 @@ def train_network(
     return TrainedNetwork(module, tuple(rows), interrupted)
 
 
+def _huber(x: Tensor) -> Tensor:
+    return nn.functional.huber_loss(x, torch.zeros_like(x), reduction="none")
+
+
+LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
+    "mae": torch.abs,
+    "mse": torch.square,
+    "huber": _huber,
+}
+
+
 class _Training:
     def __init__(
         self,
@@ -130,36 +145,39 @@ class _Training:
         team: Team,
     ) -> None:
         self.source, self.config, self.module, self.team = source, config, module, team
-        self.train = train
+        self.together = source.n_series if config.channels == "attention" else 1
+        self.train = self._grouped(train)
+        held_out = self._grouped(validation)
         self.held_out = [
-            source.batch(validation[0][rows], validation[1][rows])
-            for rows in np.array_split(np.arange(len(validation[0])), 4)[:]
+            self._windows(held_out, rows)
+            for rows in np.array_split(np.arange(len(held_out[0])), 4)
             if len(rows)
         ]
         self.random = np.random.default_rng(config.seed)
         self.optimizer = _optimizer(module, config)
-        per_epoch = min(config.windows_per_epoch, len(train[0]))
-        steps = config.epochs * -(-per_epoch // config.batch)
+        self.per_step = max(1, config.batch // self.together)
+        self.per_epoch = min(max(1, config.windows_per_epoch // self.together), len(self.train[0]))
+        steps = config.epochs * -(-self.per_epoch // self.per_step)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, _rates(config, steps))
         self.best = copy.deepcopy(module.state_dict())
         self.best_loss, self.best_epoch = self._validate(), -1
         self.started = time.perf_counter()
 
     def epoch(self, number: int) -> dict[str, float]:
-        start, config = time.perf_counter(), self.config
-        order = self.random.permutation(len(self.train[0]))[: config.windows_per_epoch]
+        start = time.perf_counter()
+        order = self.random.permutation(len(self.train[0]))[: self.per_epoch]
         mine = [
-            order[first : first + config.batch][self.team.rank :: self.team.size]
-            for first in range(0, len(order), config.batch)
+            order[first : first + self.per_step][self.team.rank :: self.team.size]
+            for first in range(0, len(order), self.per_step)
         ]
-        whole = np.concatenate(mine)
-        batch = self.source.batch(self.train[0][whole], self.train[1][whole])
+        batch = self._windows(self.train, np.concatenate(mine))
         self.module.train()
         total = np.zeros(2)
         position = 0
         for part in mine:
-            total += self._step(batch.rows(slice(position, position + len(part))))
-            position += len(part)
+            end = position + len(part) * self.together
+            total += self._step(batch.rows(slice(position, end)))
+            position = end
         total = self.team.allreduce(total)
         loss = self._validate()
         if loss < self.best_loss:
@@ -172,6 +190,19 @@ class _Training:
             "rate": float(self.optimizer.param_groups[0]["lr"]),
             "seconds": time.perf_counter() - start,
         }
+
+    def _grouped(self, pairs: Pairs) -> Pairs:
+        """Windows; or origins that some series can use, if all series are taken together."""
+        if self.together == 1:
+            return pairs
+        origins = np.unique(pairs[1])
+        return np.zeros_like(origins), origins
+
+    def _windows(self, pairs: Pairs, rows: Array) -> Batch:
+        series, origins = pairs[0][rows], pairs[1][rows]
+        if self.together > 1:
+            return self.source.panel(origins)
+        return self.source.batch(series, origins)
 
     def finished(self, epochs: int) -> bool:
         elapsed = time.perf_counter() - self.started
@@ -204,15 +235,15 @@ class _Training:
 
     def _loss(self, batch: Batch) -> tuple[Tensor, float]:
         """Sum of losses and number of known values."""
-        out = self.module(batch.e, batch.d, batch.calendar_e, batch.calendar_d)
+        out = self.module(batch.e, batch.d, batch.calendar_e, batch.calendar_d, self.together)
         known = torch.isfinite(batch.target)
-        difference = torch.where(known, out - batch.target.nan_to_num(), 0.0)
-        kinds: dict[str, Callable[[Tensor], Tensor]] = {
-            "mae": torch.abs,
-            "mse": torch.square,
-            "huber": _huber,
-        }
-        return kinds[self.config.loss](difference).sum(), float(known.sum())
+        truth = batch.target.nan_to_num()
+        point, *quantiles = out.chunk(self.module.outputs, dim=2)
+        loss = LOSSES[self.config.loss](torch.where(known, point - truth, 0.0)).sum()
+        for level, found in zip(self.config.quantiles, quantiles, strict=True):
+            above = torch.where(known, truth - found, 0.0)
+            loss = loss + torch.maximum(level * above, (level - 1) * above).sum()
+        return loss, float(known.sum())
 
     @torch.no_grad()
     def _validate(self) -> float:
@@ -224,10 +255,6 @@ class _Training:
                 total += [float(summed), count]
         total = self.team.allreduce(total)
         return float(total[0] / max(total[1], 1.0))
-
-
-def _huber(x: Tensor) -> Tensor:
-    return nn.functional.huber_loss(x, torch.zeros_like(x), reduction="none")
 
 
 def _gradient(weights: nn.Parameter) -> Tensor:
