@@ -2,10 +2,11 @@
 
 ``python benchmarks/recycle/cost.py [--quick] [--data FOLDER] [--json FILE]``. One thread, CPU time,
 models in turns, medians of the turns; histories of 21 days, forecasts of 7, hourly. The peers are
-those of parts/peers.py. Forecasts are made in evaluation mode, where torch takes its fast kernels.
-At last, one forecast of the ONNX file on one core. With the folder of ETTh1.csv (default:
-RECYCLE_DATA) also: CPU seconds of whole fits on ETTh1, 96 steps ahead, and the best validation
-score that the small PatchTST reaches within ``--budget`` CPU seconds.
+those of parts/peers.py. All models' optimizers see one vector of weights. Forecasts are made in
+evaluation mode, where torch takes its fast kernels. At last, one forecast of the ONNX file on one
+core. With the folder of ETTh1.csv (default: RECYCLE_DATA) also: CPU seconds of whole fits on ETTh1,
+96 steps ahead, and the best validation score that the small PatchTST reaches within ``--budget``
+CPU seconds.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from recycle.fitting import series_moments
 from recycle.model import CyclicModel, Settings
 from recycle.moments import Moments
 from recycle.network import NetworkConfig, ReCycleNet
+from recycle.network.flat import FlatWeights
 from recycle.panels import read_panel
 from recycle.profiles import RecentHistoricProfile
 from recycle.ridge import fit_ridge
@@ -87,7 +89,8 @@ def step_costs(turns: int) -> list[dict[str, Any]]:
     """CPU milliseconds a window, at two batch sizes, in training and in forecasting."""
     rows = []
     models = {name: make() for name, make in MODELS.items()}
-    optimizers = {n: torch.optim.AdamW(m.parameters(), fused=True) for n, m in models.items()}
+    weights = {name: FlatWeights(model) for name, model in models.items()}
+    optimizers = {name: flat.adam(1e-3, 1e-2) for name, flat in weights.items()}
     for batch in (8, 32):
         found: dict[tuple[str, str], list[float]] = {}
         for turn in range(turns + 1):
@@ -102,27 +105,31 @@ def step_costs(turns: int) -> list[dict[str, Any]]:
                 for mode, work in (("train", _train), ("forecast", _forecast)):
                     start = time.process_time()
                     for _ in range(repeats):
-                        work(model, optimizers[name], x, y)
+                        work(model, weights[name], optimizers[name], x, y)
                     cost = (time.process_time() - start) / repeats / len(x) * 1e3
                     if turn:  # the first warms up
                         found.setdefault((name, mode), []).append(cost)
         for (name, mode), costs in found.items():
-            weights = sum(w.numel() for w in models[name].parameters())
+            size = sum(w.numel() for w in models[name].parameters())
             rows.append({
-                "model": name, "weights": weights, "batch": batch, "mode": mode,
+                "model": name, "weights": size, "batch": batch, "mode": mode,
                 "ms": statistics.median(costs),
             })  # fmt: skip
     return rows
 
 
-def _train(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> None:
+def _train(
+    model: nn.Module, weights: FlatWeights, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor
+) -> None:
     model.train()
-    optimizer.zero_grad()
+    weights.gradient.zero_()
     (model(x) - y).abs().mean().backward()
     optimizer.step()
 
 
-def _forecast(model: nn.Module, _: torch.optim.Optimizer, x: Tensor, __: Tensor) -> None:
+def _forecast(
+    model: nn.Module, _: FlatWeights, __: torch.optim.Optimizer, x: Tensor, ___: Tensor
+) -> None:
     model.eval()
     with torch.no_grad():
         model(x)

@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--head", choices=["ridge", "transformer"], default="ridge")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--peers", type=float, default=0.0, help="CPU seconds for each peer")
+    parser.add_argument("--only", choices=list(SHA256), help="one of the sets")
     parser.add_argument("--refit", action="store_true", help="solve again with the validation part")
     options = parser.parse_args()
     if options.data is None or not (Path(options.data) / "ETTh1.csv").exists():
@@ -96,7 +97,7 @@ def main() -> None:
     horizons = (96, 336) if options.quick else (96, 192, 336, 720)
     seeds = options.seeds if options.head == "transformer" else 1
     results = []
-    for name in SHA256:
+    for name in [options.only] if options.only else SHA256:
         data = load(Path(options.data), name)
         for horizon in horizons:
             others = peer_scores(data, horizon, options.peers) if options.peers else {}
@@ -121,12 +122,22 @@ def report(results: list[dict[str, Any]]) -> None:
     """A table of MSE / MAE, means over seeds, then over horizons."""
     names = list(results[0]["scores"])
     print(f"{'':16}{'CPU s':>8}" + "".join(f"{name:>16}" for name in names))
-    for data in SHA256:
+    for data in dict.fromkeys(r["data"] for r in results):
         rows = [r for r in results if r["data"] == data]
         for horizon in sorted({r["horizon"] for r in rows}):
             here = [r for r in rows if r["horizon"] == horizon]
             line(f"{data} {horizon}", here, names)
         line(f"{data} mean", rows, names)
+        by_seed = [
+            np.mean([r["scores"]["model"] for r in rows if r["seed"] == seed], axis=0)
+            for seed in sorted({r["seed"] for r in rows})
+        ]
+        low, high = np.min(by_seed, axis=0), np.max(by_seed, axis=0)
+        worst = np.max([np.divide(r["scores"]["model"], r["scores"]["profile"]) for r in rows])
+        print(
+            f"{data}: model {low[0]:.4f} to {high[0]:.4f} / {low[1]:.4f} to {high[1]:.4f} over "
+            f"{len(by_seed)} seeds; at most {100 * (worst - 1):+.1f} % of the profile's error more"
+        )
 
 
 def line(label: str, rows: list[dict[str, Any]], names: list[str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from recycle import ReCycleForecaster
 from recycle.datasets import make_cyclic
+from recycle.network import NetworkConfig
 
 DAYS = 150
 
@@ -50,6 +51,21 @@ def test_never_worse_than_the_profile(case, gate):
     cut = 24 * 110
     model = ReCycleForecaster(horizon="2c", cycle=24, history="14c", head="ridge", gate=gate)
     model.fit(y[:cut])
+    start = y.index[cut]
+    found, profile = (model.backtest(y, start=start, head=head) for head in (None, "profile"))
+    assert found.score("mae") <= 1.01 * profile.score("mae")
+    assert found.score("mse") <= 1.01 * profile.score("mse")
+
+
+@pytest.mark.parametrize("horizon", ["1c", "7c"])
+@pytest.mark.parametrize("case", [level_shift, noise], ids=lambda case: case.__name__)
+def test_networks_are_held_to_it_too(case, horizon):
+    y = case()
+    cut = 24 * 110
+    config = NetworkConfig(history=7, d_model=8, d_ff=16, epochs=3, windows_per_epoch=512)
+    model = ReCycleForecaster(
+        horizon=horizon, cycle=24, history="7c", head="transformer", network=config
+    ).fit(y[:cut])
     start = y.index[cut]
     found, profile = (model.backtest(y, start=start, head=head) for head in (None, "profile"))
     assert found.score("mae") <= 1.01 * profile.score("mae")

@@ -114,6 +114,15 @@ def test_gate_takes_the_candidate_that_is_right():
         fit_gate(noise, series, 2, ("a", "b"), blocks, "vote")
 
 
+def test_heads_share_their_weight():
+    right, wrong = 0.01 * RANDOM.normal(size=(40, 9)), RANDOM.normal(size=(40, 9))
+    series, names = np.zeros(40, dtype=int), ("profile", "ridge", "net")
+    gate = fit_gate(np.stack([wrong, wrong + 1, right]), series, 1, names, (9,))
+    assert gate.weights[0, 0] == pytest.approx([0.0, 0.25, 0.75], abs=0.01)
+    gate = fit_gate(np.stack([right, wrong + 1, wrong]), series, 1, names, (9,))
+    assert gate.weights[0, 0] == pytest.approx([1.0, 0.0, 0.0], abs=0.01)  # as safe as before
+
+
 def test_conformal_intervals_cover_exchangeable_errors():
     errors = RANDOM.standard_t(4, size=(2000, 4))
     conformal = fit_conformal(errors[:1000], np.ones(1000), 2)

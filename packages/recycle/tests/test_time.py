@@ -87,6 +87,18 @@ def test_series_in_other_zones_are_put_on_one_grid():
     assert np.array_equal(panel.values[:, 1], 2 * panel.values[:, 0])
 
 
+def test_zones_may_be_mixed():
+    index = pd.date_range("2024-03-30", periods=72, freq="h", tz="UTC")  # clocks change in Berlin
+    parts = [
+        pd.DataFrame({"unique_id": name, "ds": index.tz_convert(zone), "y": np.arange(72.0)})
+        for name, zone in (("a", "UTC"), ("b", "Europe/Berlin"), ("c", "America/New_York"))
+    ]
+    panel = read_panel(pd.concat(parts), tz="Europe/Berlin")
+    assert panel.times[0] == pd.Timestamp("2024-03-30 01:00") and len(panel.times) == 73
+    known = panel.values[np.isfinite(panel.values).all(axis=1)]
+    assert known.tolist() == [[hour] * 3 for hour in np.arange(72.0)]
+
+
 def test_irregular_stamps_are_named():
     index = pd.date_range("2024-01-01", periods=50, freq="h").to_series().to_list()
     index[20] += pd.Timedelta(minutes=7)

@@ -12,9 +12,6 @@ from recycle.windows import Array, futures, histories
 
 __all__ = ["CyclicData", "StepCalendar", "Windows", "fill_gaps"]
 
-#: Variance, of scaled series, below which windows do not count more.
-FLOOR = 0.1
-
 
 @dataclass(frozen=True)
 class StepCalendar:
@@ -198,15 +195,6 @@ class Windows:
     def history(self, series: int, origins: Array, length: int) -> Array:
         """Filled values before each origin: ``(n, length)``."""
         return histories(self.data.filled[series], origins, length)
-
-    def weights(self, series: int, origins: Array, length: int) -> Array:
-        """How much windows count in training: ``(n,)``, the less, the more restless they are.
-
-        Errors of a forecast grow with the recent movements of the series. Least squares then wants
-        the inverse of their variance, here that of the last `length` steps and a floor.
-        """
-        history = self.history(series, origins, length)
-        return np.asarray(1 / (history.var(axis=1) + FLOOR))
 
     def target(self, series: int, origins: Array, length: int) -> Array:
         """Values from each origin on, with NaN where missing: ``(n, length)``."""

@@ -75,21 +75,16 @@ def fit_model(
 
 
 def series_moments(
-    windows: Windows,
-    settings: Settings,
-    series: int,
-    origins: Array,
-    beta: float,
-    weighted: bool = False,
+    windows: Windows, settings: Settings, series: int, origins: Array, beta: float
 ) -> Moments:
-    """Moments of some windows of a series, weighted or not, see `Windows.weights`.
+    """Moments of some windows of a series.
 
-    Runs of consecutive windows without a profile and weights take the fast way.
+    Runs of consecutive windows without a profile take the fast way.
     """
     lookback, horizon = max(settings.lookbacks), settings.horizon
     filled = windows.data.filled[series]
     total = Moments.zeros(lookback, horizon)
-    if beta == 0 and not weighted:
+    if beta == 0:
         long = [run for run in runs(origins) if len(run) >= 64]
         for run in long:
             total += consecutive_moments(filled, run, lookback, horizon)
@@ -102,8 +97,7 @@ def series_moments(
         if beta:
             history = history - beta * windows.profiles(series, part, -lookback, 0)
             target = target - beta * windows.profiles(series, part, 0, horizon)
-        weights = windows.weights(series, part, 7 * settings.period) if weighted else None
-        total += window_moments(history, target, weights)
+        total += window_moments(history, target)
     return total
 
 
@@ -116,16 +110,10 @@ def _usable(windows: Windows, settings: Settings, series: int, span: Span, lookb
 
 
 def _moments(
-    windows: Windows,
-    settings: Settings,
-    span: Span,
-    beta: float,
-    limit: int,
-    team: Team,
-    weighted: bool = False,
+    windows: Windows, settings: Settings, span: Span, beta: float, limit: int, team: Team
 ) -> Moments:
     """Moments of all series. Collective."""
-    (total,) = _moments_of(windows, settings, span, beta, limit, team, weighted, together=True)
+    (total,) = _moments_of(windows, settings, span, beta, limit, team, together=True)
     return total
 
 
@@ -136,7 +124,6 @@ def _moments_of(
     beta: float,
     limit: int,
     team: Team,
-    weighted: bool = False,
     *,
     together: bool = False,
 ) -> list[Moments]:
@@ -146,8 +133,7 @@ def _moments_of(
         _usable(windows, settings, series, span, lookback)
         for series in range(windows.data.n_series)
     ]
-    slow = bool(beta) or weighted
-    stride = _stride(sum(map(len, usable)), limit, settings.period) if slow else 1
+    stride = _stride(sum(map(len, usable)), limit, settings.period) if beta else 1
     parts = [Moments.zeros(lookback, horizon) for _ in (usable[:1] if together else usable)]
     number = 0
     for series, origins in enumerate(usable):
@@ -156,7 +142,7 @@ def _moments_of(
             if number % team.size == team.rank:
                 block = chosen[start : start + 4 * CHUNK]
                 parts[0 if together else series] += series_moments(
-                    windows, settings, series, block, beta, weighted
+                    windows, settings, series, block, beta
                 )
             number += 1
     if team.size > 1:
@@ -171,8 +157,8 @@ def _fit_ridges(
     best: CycleRidge | None = None
     for beta in settings.betas:
         both = [
-            _moments(windows, settings, span, beta, SEARCH_WINDOWS, team, weighted)
-            for span, weighted in ((train, True), (validation, False))
+            _moments(windows, settings, span, beta, SEARCH_WINDOWS, team)
+            for span in (train, validation)
         ]
         if both[0].count == 0 or both[1].count == 0:
             logger.warning("There is no complete window for the ridge; the profile is used alone")
@@ -181,9 +167,11 @@ def _fit_ridges(
         if best is None or ridge.loss < best.loss:
             best = ridge
     assert best is not None
-    options = (windows, settings, train, best.beta, FIT_WINDOWS, team, True)
+    options = (windows, settings, train, best.beta, FIT_WINDOWS, team)
     if not settings.own_share or not 1 < windows.data.n_series <= OWN_SERIES:
-        return replace(model, pooled=refit_ridge(best, _moments(*options)))
+        if best.beta:  # the search took few windows
+            best = refit_ridge(best, _moments(*options))
+        return replace(model, pooled=best)
     parts = _moments_of(*options)
     held_out = _moments_of(windows, settings, validation, best.beta, FIT_WINDOWS, team)
     pooled = refit_ridge(best, functools.reduce(operator.add, parts))
@@ -202,11 +190,9 @@ def refit_model(
     """Solve the ridges again, with what was chosen, on other steps. Collective."""
     assert model.pooled is not None
     if not model.ridges:
-        moments = _moments(
-            windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team, True
-        )
+        moments = _moments(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
         return replace(model, pooled=refit_ridge(model.pooled, moments))
-    parts = _moments_of(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team, True)
+    parts = _moments_of(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
     own = [refit_ridge(*pair) for pair in zip(model.ridges, parts, strict=True)]
     total = functools.reduce(operator.add, parts)
     return _share_ridges(replace(model, pooled=refit_ridge(model.pooled, total), ridges=tuple(own)))
@@ -251,7 +237,7 @@ def _fit_network(
     paper = config.kind == "paper"
     source = TokenSource(
         windows,
-        model.ridge_of,
+        model.pooled,
         config.history,
         settings.horizon // settings.period,
         centred=not paper,

@@ -14,6 +14,10 @@ __all__ = ["Gate", "blend", "fit_gate", "horizon_blocks", "simplex_weights"]
 
 #: Held-out cycles at which a series' own weights count as much as those of all series.
 SHRINKAGE = 50.0
+#: Candidates that are learnt.
+HEADS = ("ridge", "net")
+#: How far the heads' weights are moved to equal ones.
+EQUAL = 0.5
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def fit_gate(
         As in `Gate`.
     rule : str
         "blend": least-squares weights, for each block, own weights of a series shrunk to those of
-        all. "select": the simplest candidate within one standard error of the best. "none": the
+        all, and how heads share theirs shrunk to equal parts. "select": the simplest candidate within one standard error of the best. "none": the
         last candidate.
     cycles : float
         Held-out cycles of each series, for the shrinkage.
@@ -144,8 +148,25 @@ def fit_gate(
         elif rule == "select":
             weights[:, block, _simplest(window_losses, independent)] = 1.0
         else:
-            weights[:, block] = _blend_weights(clean, known, series, n_series, cycles)
+            found = _blend_weights(clean, known, series, n_series, cycles)
+            weights[:, block] = _shared(found, [name in HEADS for name in names])
     return Gate(tuple(names), tuple(blocks), weights, losses)
+
+
+def _shared(weights: Array, heads: Sequence[bool]) -> Array:
+    """Move the heads' weights half-way to equal ones; their sum, and all others, stay.
+
+    Weights that were fitted to a short time do worse later than equal ones as a rule (Diebold and
+    Pauly: The use of prior information in forecast combination, 1990).
+
+    Parameters
+    ----------
+    weights : (S, K)
+    heads : (K,) bool
+    """
+    mask = np.asarray(heads)
+    mean = np.where(mask, weights, 0.0).sum(axis=1, keepdims=True) / max(int(mask.sum()), 1)
+    return np.asarray(np.where(mask, (1 - EQUAL) * weights + EQUAL * mean, weights))
 
 
 def _simplest(window_losses: Array, independent: float) -> int:

@@ -84,8 +84,9 @@ class ForecastGraph(nn.Module):
             self.network, self.centred = net, net.config.kind != "paper"
             self.n_history, self.n_future = net.n_history, net.n_future
             self.n_features = net.n_features
-            if own is not None:
-                self.base = self.ridge or _Ridge(own)
+            if model.pooled is not None:
+                shared = own is model.pooled and self.ridge is not None
+                self.base = self.ridge if shared else _Ridge(model.pooled)
         self.max_missing, (middle, deviation) = settings.max_missing, model.typical
         self.largest = middle + settings.ood_sigma * deviation if model.gate else float("inf")
         self.levels = tuple(levels)

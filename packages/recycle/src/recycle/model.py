@@ -186,7 +186,7 @@ class CyclicModel:
         module = self.network.module
         return TokenSource(
             windows,
-            self.ridge_of,
+            self.pooled,
             module.n_history,
             module.n_future,
             centred=module.config.kind != "paper",

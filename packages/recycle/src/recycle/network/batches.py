@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,8 +42,8 @@ class TokenSource:
     Attributes
     ----------
     windows : Windows
-    ridge_of : callable
-        The ridge of a series, which gives its base forecast; without one (None) the profile does.
+    ridge : CycleRidge or None
+        Gives the base forecast; without it the profile does.
     n_history, n_future : int
         Cycles.
     centred : bool
@@ -52,7 +51,7 @@ class TokenSource:
     """
 
     windows: Windows
-    ridge_of: Callable[[int], CycleRidge | None]
+    ridge: CycleRidge | None
     n_history: int
     n_future: int
     centred: bool = True
@@ -66,8 +65,8 @@ class TokenSource:
     @property
     def lookback(self) -> int:
         """Steps that must lie before an origin."""
-        ridge = self.ridge_of(0)
-        return max(self.n_history * self.windows.profile.period, ridge.lookback if ridge else 0)
+        own = self.n_history * self.windows.profile.period
+        return max(own, self.ridge.lookback if self.ridge else 0)
 
     def batch(self, series: Array, origins: Array) -> Batch:
         """Tokens of windows ``(series[i], origins[i])``; with NaN in the target where unknown."""
@@ -104,7 +103,7 @@ class TokenSource:
     def _window(self, series: int, origins: Array) -> tuple[Array, Array, Array]:
         windows, period = self.windows, self.windows.profile.period
         n_h, n_f = self.n_history * period, self.n_future * period
-        longest, ridge = self.lookback, self.ridge_of(series)
+        longest, ridge = self.lookback, self.ridge
         x = windows.history(series, origins, longest)
         beta = 1.0 if ridge is None else ridge.beta
         history, f = x[:, -n_h:], None

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recycle.network.batches import Batch, TokenSource
 from recycle.network.config import NetworkConfig
+from recycle.network.flat import FlatWeights
 from recycle.network.layers import ReCycleNet
 from recycle.teams import Team
 from recycle.windows import Array
@@ -154,7 +155,8 @@ class _Training:
             if len(rows)
         ]
         self.random = np.random.default_rng(config.seed)
-        self.optimizer = _optimizer(module, config)
+        self.weights = FlatWeights(module)
+        self.optimizer = self.weights.adam(config.rate, config.weight_decay)
         self.per_step = max(1, config.batch // self.together)
         self.per_epoch = min(max(1, config.windows_per_epoch // self.together), len(self.train[0]))
         steps = config.epochs * -(-self.per_epoch // self.per_step)
@@ -210,28 +212,24 @@ class _Training:
         return out_of_time or epochs - 1 - self.best_epoch >= self.config.patience
 
     def _step(self, batch: Batch) -> Array:
-        self.optimizer.zero_grad(set_to_none=False)
-        summed, count = self._loss(batch) if len(batch) else (None, 0.0)
-        if summed is not None:
+        gradient = self.weights.gradient.zero_()
+        loss, count = 0.0, 0.0
+        if len(batch):
+            summed, count = self._loss(batch)
             summed.backward()
-        weights = [w for w in self.module.parameters() if w.grad is not None or len(batch) == 0]
-        sizes = float(count)
+            loss = float(summed.detach())
+        whole = count
         if self.team.size > 1:
-            weights = list(self.module.parameters())
-            flat = torch.cat([_gradient(w).flatten() for w in weights] + [torch.tensor([count])])
-            flat = torch.from_numpy(self.team.allreduce(flat.numpy().astype(np.float64)))
-            sizes, position = float(flat[-1]), 0
-            for w in weights:
-                w.grad = flat[position : position + w.numel()].view_as(w).to(w.dtype)
-                position += w.numel()
-        for w in weights:
-            assert w.grad is not None
-            w.grad /= max(sizes, 1.0)
+            packed = np.append(gradient.numpy().astype(np.float64), count)
+            packed = self.team.allreduce(packed)
+            gradient.copy_(torch.from_numpy(packed[:-1]))
+            whole = float(packed[-1])
+        gradient /= max(whole, 1.0)
         if np.isfinite(self.config.clip):
-            nn.utils.clip_grad_norm_(weights, self.config.clip)
+            self.weights.clip(self.config.clip)
         self.optimizer.step()
         self.schedule.step()
-        return np.array([float(summed.detach()) if summed is not None else 0.0, float(count)])
+        return np.array([loss, count])
 
     def _loss(self, batch: Batch) -> tuple[Tensor, float]:
         """Sum of losses and number of known values."""
@@ -255,22 +253,6 @@ class _Training:
                 total += [float(summed), count]
         total = self.team.allreduce(total)
         return float(total[0] / max(total[1], 1.0))
-
-
-def _gradient(weights: nn.Parameter) -> Tensor:
-    return torch.zeros_like(weights) if weights.grad is None else weights.grad
-
-
-def _optimizer(module: nn.Module, config: NetworkConfig) -> torch.optim.Optimizer:
-    if config.kind == "paper":
-        return torch.optim.Adam(module.parameters(), lr=config.rate, fused=True)
-    matrices = [w for w in module.parameters() if w.dim() > 1]
-    rest = [w for w in module.parameters() if w.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.rate, fused=True)
 
 
 def _rates(config: NetworkConfig, steps: int) -> Callable[[int], float]:
