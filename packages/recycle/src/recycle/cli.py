@@ -173,12 +173,13 @@ def profile(
 def export(
     model: Model, output: Output, quantiles: Quantiles = "",
     series: Annotated[str | None, typer.Option(help="which one, if there are several")] = None,
+    weights: Annotated[str, typer.Option(help="of .onnx: single, half or int8")] = "half",
 ) -> None:  # fmt: skip
     """Write a graph that forecasts without this package: .onnx, or .pt2 of torch."""
     from recycle.forecaster import ReCycleForecaster
 
     fitted = ReCycleForecaster.load(model)
-    fitted.export(output, series=series, quantiles=_numbers(quantiles))
+    fitted.export(output, series=series, quantiles=_numbers(quantiles), weights=weights)
     _print(f"The graph is in {output}, {output.stat().st_size / 1000:.0f} kB")
 
 

@@ -120,8 +120,8 @@ def fit_gate(
         As in `Gate`.
     rule : str
         "blend": least-squares weights, for each block, own weights of a series shrunk to those of
-        all, and how heads share theirs shrunk to equal parts. "select": the simplest candidate within one standard error of the best. "none": the
-        last candidate.
+        all, and the shares of the heads shrunk to equal ones. "select": the simplest candidate
+        within one standard error of the best. "none": the last candidate.
     cycles : float
         Held-out cycles of each series, for the shrinkage.
     independent : float
