@@ -147,7 +147,11 @@ def fits(folder: Path, budget: float) -> list[dict[str, Any]]:
         rows[-1]["val_mse"] = validation_mse(model, data)
     peer = train(small_patch, windows, budget=budget, rates=(1e-3,))
     label = f"PatchTST d=16, {peer.epochs:.1f} epochs, to its best"
-    return [*rows, {"fit": label, "cpu_s": peer.best_s, "val_mse": peer.val_mse}]
+    as_good = [row["cpu_s"] for row in rows if row["val_mse"] <= peer.val_mse]
+    rows.append({"fit": label, "cpu_s": peer.best_s, "val_mse": peer.val_mse})
+    if as_good:
+        rows[-1]["ratio"] = peer.best_s / min(as_good)
+    return rows
 
 
 def ridge_alone(data: CyclicData) -> dict[str, Any]:
@@ -159,12 +163,12 @@ def ridge_alone(data: CyclicData) -> dict[str, Any]:
     sums = [
         sum(
             (
-                series_moments(windows, settings, one, np.arange(first, end - 95), 0.0)
+                series_moments(windows, settings, one, np.arange(first, end - 95, step), 0.0)
                 for one in range(data.n_series)
             ),
             Moments.zeros(336, 96),
         )
-        for first, end in ((336, TRAIN[1]), VALIDATION)
+        for first, end, step in ((336, TRAIN[1], 1), (*VALIDATION, 5))
     ]
     ridge = fit_ridge(sums[0], sums[1], 0.0, (336,), settings.lambdas)
     seconds = time.process_time() - start
@@ -229,7 +233,9 @@ def main() -> None:
     if not options.quick and found:
         result["fits"] = fits(Path(options.data), options.budget)
         for row in result["fits"]:
-            print(f"{row['fit']:44}{row['cpu_s']:9.1f} CPU s   validation MSE {row['val_mse']:.4f}")
+            more = f", {row['ratio']:.0f}x of ours as good" if "ratio" in row else ""
+            score = f"validation MSE {row['val_mse']:.4f}{more}"
+            print(f"{row['fit']:44}{row['cpu_s']:9.2f} CPU s   {score}")
     elif not options.quick:
         print("whole fits skipped: give the folder of ETTh1.csv by --data or RECYCLE_DATA")
     if options.json:
