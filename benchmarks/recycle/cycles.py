@@ -69,9 +69,9 @@ def main() -> None:
         rows.append({"name": name, "wanted": wanted, "found": found})
         if found != wanted:
             print(f"{name}: {found} instead of {wanted}", flush=True)
-    kinds = dict.fromkeys(row["name"].split()[0] for row in rows)
+    kinds = dict.fromkeys(str(row["name"]).split()[0] for row in rows)
     for kind in kinds:
-        here = [row for row in rows if row["name"].split()[0] == kind]
+        here = [row for row in rows if str(row["name"]).split()[0] == kind]
         right = sum(row["found"] == row["wanted"] for row in here)
         print(f"{kind:16}{right:5} of {len(here)} right")
     if options.json:

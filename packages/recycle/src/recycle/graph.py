@@ -69,6 +69,18 @@ class ForecastGraph(nn.Module):
         self.super_period = settings.super_cycle * period
         own = model.ridge_of(series)
         self.ridge = _Ridge(own) if "ridge" in self.used and own is not None else None
+        self._take_network(model, own, levels)
+        self.max_missing, (middle, deviation) = settings.max_missing, model.typical
+        self.largest = middle + settings.ood_sigma * deviation if model.gate else float("inf")
+        self.levels = tuple(levels)
+        if levels:
+            self._take_quantiles(model)
+        self.eval()
+
+    def _take_network(
+        self, model: CyclicModel, own: CycleRidge | None, levels: Sequence[float]
+    ) -> None:
+        """The network and its base forecast, where it has weight or quantiles of its own."""
         self.network: ReCycleNet | None = None
         self.base: _Ridge | None = None
         self.n_history = self.n_future = self.n_features = 0
@@ -87,12 +99,6 @@ class ForecastGraph(nn.Module):
             if model.pooled is not None:
                 shared = own is model.pooled and self.ridge is not None
                 self.base = self.ridge if shared else _Ridge(model.pooled)
-        self.max_missing, (middle, deviation) = settings.max_missing, model.typical
-        self.largest = middle + settings.ood_sigma * deviation if model.gate else float("inf")
-        self.levels = tuple(levels)
-        if levels:
-            self._take_quantiles(model)
-        self.eval()
 
     def _take_quantiles(self, model: CyclicModel) -> None:
         """Offsets of the levels; for those that the network has itself, also its rows."""

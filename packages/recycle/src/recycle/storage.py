@@ -79,6 +79,22 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
     if model.gate is not None:
         described["gate"] = {"names": model.gate.names, "blocks": model.gate.blocks}
         arrays["gate.weights"], arrays["gate.losses"] = model.gate.weights, model.gate.losses
+    arrays |= _describe_intervals(model, described)
+    if model.network is not None:
+        described["network"] = _described(model.network)
+        weights = model.network.module.state_dict()
+        arrays |= {f"net.{key}": w.numpy() for key, w in weights.items()}
+    arrays |= _describe_effects(forecaster, described)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.json", json.dumps(described, indent=1, default=_plain))
+        archive.writestr("arrays.npz", buffer.getvalue())
+
+
+def _describe_intervals(model: CyclicModel, described: dict[str, Any]) -> dict[str, Array]:
+    """Arrays of the intervals, whose shapes are added to the description."""
+    arrays: dict[str, Array] = {}
     for name in ("conformal", "own_quantiles"):
         found: Conformal | None = getattr(model, name)
         if found is None:
@@ -87,10 +103,12 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         described[name] = {"shape": shape, "independent": found.independent, "levels": found.levels}
         rows = enumerate(found.scores)
         arrays |= {f"{name}.{r}.{n}": part for r, row in rows for n, part in enumerate(row)}
-    if model.network is not None:
-        described["network"] = _described(model.network)
-        weights = model.network.module.state_dict()
-        arrays |= {f"net.{key}": w.numpy() for key, w in weights.items()}
+    return arrays
+
+
+def _describe_effects(forecaster: ReCycleForecaster, described: dict[str, Any]) -> dict[str, Array]:
+    """Arrays of special days and of covariates."""
+    arrays: dict[str, Array] = {}
     if forecaster.days_ is not None:
         arrays["days"] = forecaster.days_.weights
     if forecaster.effect_ is not None:
@@ -98,11 +116,7 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         described["effect"] = {"period": effect.period, "blocks": effect.blocks}
         for name in ("centre", "scale", "knots", "weights"):
             arrays[f"effect.{name}"] = getattr(effect, name)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("model.json", json.dumps(described, indent=1, default=_plain))
-        archive.writestr("arrays.npz", buffer.getvalue())
+    return arrays
 
 
 def _described(network: Any) -> dict[str, Any]:
