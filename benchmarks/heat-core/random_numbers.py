@@ -127,7 +127,7 @@ def p_values(draws: int) -> dict[str, float]:
 
     # Every second one with the next: 31 * 31 cells of equal probability.
     pairs = (uniform[: draws // 2 * 2].reshape(-1, 2) * 31).astype(int) @ np.array([31, 1])
-    return {
+    found = {
         "uniform, KS": stats.kstest(uniform, "uniform").pvalue,
         "uniform float64, KS": stats.kstest(double, "uniform").pvalue,
         "normal, KS": stats.kstest(normal, "norm").pvalue,
@@ -137,6 +137,7 @@ def p_values(draws: int) -> dict[str, float]:
         "integers, chi-square": chi_square(integers),
         "pairs, chi-square": float(stats.chisquare(np.bincount(pairs, minlength=961)).pvalue),
     }
+    return {name: float(p) for name, p in found.items()}
 
 
 def main() -> None:
