@@ -107,6 +107,24 @@ def test_folding_trains_both_factors() -> None:
     assert losses[-1] < losses[0]
 
 
+def test_nothing_is_factored_after_a_fold() -> None:
+    """A budget for all layers would else be met by the one that is left, which it would ruin."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 9), nn.Tanh(), nn.Linear(9, 64), nn.Linear(64, 3))
+    optimizer = adam(model)
+    config = lowrank.OIALRConfig(
+        total_steps=60, delay=8, frequency=8, layer_fraction=1.0, fold_at=0.5,
+        rank_rule="budget", rank_value=0.6, min_rank=1,
+    )  # fmt: skip
+    controller = lowrank.OIALR(model, optimizer, config)
+    x, y = torch.randn(64, 8), torch.randint(0, 3, (64,))
+    train(model, optimizer, x, y, 30)
+    shapes = [tuple(p.shape) for p in model.parameters()]
+    train(model, optimizer, x, y, 30)
+    assert [tuple(p.shape) for p in model.parameters()] == shapes
+    assert max(record["step"] for record in controller.history) <= 30
+
+
 def test_tied_and_shared_layers_keep_their_identity() -> None:
     torch.manual_seed(0)
     a, b, shared = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 16)

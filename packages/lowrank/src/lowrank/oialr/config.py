@@ -54,7 +54,8 @@ class OIALRConfig(SelectionConfig):
     core_lr_mult : float
         Multiplies the scale.
     fold_at : float, int or None
-        From here on both factors of a layer are trained, as ``A B``.
+        From here on both factors of a layer are trained, as ``A B``, and ranks stay; what is still
+        dense remains so.
     factor_decay : {"weight", "factors", "none"}
         What the optimiser's weight decay means for them: that of the weight ``A B``, as before; of
         each factor, which pulls on the nuclear norm; or none. See `lowrank.decay`.
@@ -172,6 +173,8 @@ class OIALRConfig(SelectionConfig):
 
     def is_update(self, step: int) -> bool:
         """Whether ranks are chosen after this step, the first of which is 1 (alg. 1)."""
+        if self.fold_step is not None and step >= self.fold_step:
+            return False
         past = step - self.delay_steps
         return past >= 0 and past % self.update_every == 0 and step > 0
 
