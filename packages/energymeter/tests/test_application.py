@@ -84,9 +84,10 @@ def test_binaries_modules_and_what_cannot_be_run(place):
 
 def test_signals_to_the_wrapper_reach_the_application(place):
     place.script(
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: (print('asked', flush=True), sys.exit(5)))\n"
-        "print('ready', flush=True)\ntime.sleep(40)"
+        "import os, signal, sys, time\n"
+        # unbuffered: the signal may come while the first line is being written
+        "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'asked\\n'), sys.exit(5)))\n"
+        "os.write(1, b'ready\\n')\ntime.sleep(40)"
     )
     process = place.start("run", "--report", "none", "app.py")
     assert process.stdout.readline() == "ready\n"

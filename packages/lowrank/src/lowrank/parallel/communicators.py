@@ -112,16 +112,14 @@ class TorchDistributed:
     def split(self, color: int | None) -> TorchDistributed | None:
         """Part the ranks into communicators, one for each color. Collective."""
         colors = self.share(color)
-        mine = None
-        for wanted in sorted({c for c in colors if c is not None}):
-            ranks = [rank for rank, c in enumerate(colors) if c == wanted]
-            if self._group is not None:
-                ranks = [self._dist.get_global_rank(self._group, rank) for rank in ranks]
-            # every rank has to take part in making every group
-            group = self._dist.new_group(ranks)
-            if color == wanted:
-                mine = TorchDistributed(group)
-        return mine
+        if color is None:
+            return None
+        ranks = [rank for rank, c in enumerate(colors) if c == color]
+        if self._group is not None:
+            ranks = [self._dist.get_global_rank(self._group, rank) for rank in ranks]
+        # by name of its members: groups made at the same time, of parts of a group, would get
+        # the same name by a count of all groups, and take each other's addresses
+        return TorchDistributed(self._dist.new_group(ranks, use_local_synchronization=True))
 
 
 class _Work:
