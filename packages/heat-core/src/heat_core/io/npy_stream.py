@@ -22,6 +22,7 @@ from numpy.lib import format as npy_format
 __all__ = ["NpyStream", "opened_archive", "opened_npy"]
 
 BROKEN = (zipfile.BadZipFile, zlib.error)
+ENCRYPTED = 1  # bit of a member's flags
 
 _BLOCK_BYTES = 8 << 20
 
@@ -38,8 +39,10 @@ def opened_archive(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """A ``.npz`` file; whatever is wrong with it is a ValueError."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if any(info.flag_bits & ENCRYPTED for info in archive.infolist()):
+                raise ValueError(f"{path} is encrypted, or damaged")
             yield archive
-    except (EOFError, KeyError, NotImplementedError, RuntimeError, *BROKEN) as error:
+    except (EOFError, KeyError, NotImplementedError, *BROKEN) as error:
         raise ValueError(f"{path} is damaged, or no archive of arrays: {error}") from error
 
 
