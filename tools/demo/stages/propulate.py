@@ -84,14 +84,7 @@ class Propulate(Stage):
         """Train the best anew, and compare with scikit-learn's default values."""
         result = found.result
         *_, again = training(result.best_params)
-        defaults = {
-            "rate": 1e-3,
-            "decay": 1e-4,
-            "width": 64,
-            "activation": "relu",
-            "solver": "adam",
-        }
-        *_, usual = training(defaults)
+        *_, usual = training(DEFAULTS)
         rows = (
             Row(
                 "evaluations known on each rank",
