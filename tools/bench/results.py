@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +148,24 @@ def _decimals(text: str) -> int:
 
 
 def _section(run: Run) -> str:
+    script = run.command.rpartition("/")[2]
     return (
-        f"### {run.title}\n\n`{run.command}`, {run.date}, {run.machine}; {run.versions}\n\n"
-        f"```text\n{run.table.strip()}\n```\n"
+        f"### {script}\n\n{run.title}\n\n"
+        f"`{run.command}`, {run.date}, {run.machine}; {run.versions}\n\n{_printed(run.table)}\n"
     )
+
+
+def _printed(text: str) -> str:
+    """What a benchmark printed: as it stands, but Markdown's tables as such."""
+    parts = []
+    for is_table, lines in groupby(text.strip().splitlines(), lambda line: line.startswith("|")):
+        part = "\n".join(lines).strip("\n")
+        header = part.partition("\n")[0]
+        if is_table:  # a second header begins a second table
+            parts.append(part.replace(f"\n{header}", f"\n\n{header}"))
+        elif part:
+            parts.append(f"```text\n{part}\n```")
+    return "\n\n".join(parts)
 
 
 def _ratios(figures: Any, path: Sequence[str] = ()) -> Iterator[tuple[str, float]]:

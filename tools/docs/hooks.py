@@ -5,12 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from tools.workspace import ROOT, packages
+from tools.workspace import ROOT, Package, packages
 
 __all__ = ["on_config", "on_files", "on_page_markdown", "site_target"]
 
@@ -28,6 +29,33 @@ OUTSIDE = {
         for file in sorted((ROOT / PAGES).rglob("*.md"))
     },
 }
+# what users import beside the names of the package itself: each gets a page
+SUBPACKAGES = {
+    "daso": ("compat_heat", "reference"),
+    "energymeter": ("testing",),
+    "f3": ("compare", "diagnostics", "feedback"),
+    "heat-core": (
+        "classification",
+        "cluster",
+        "decomposition",
+        "fft",
+        "graph",
+        "linalg",
+        "naive_bayes",
+        "nn",
+        "optim",
+        "preprocessing",
+        "random",
+        "regression",
+        "signal",
+        "sparse",
+        "spatial",
+        "utils.data",
+    ),
+    "lowrank": ("init", "nn"),
+    "propulate": ("integrations.optuna", "plot", "propagators", "pruners", "testing", "topologies"),
+    "recycle": ("datasets", "edge", "evaluation", "export", "network", "report", "sktime"),
+}
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)]*)?\)")
 
 
@@ -40,12 +68,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         name = package.name
         pages = [
             f"{name}/README.md",
-            {"API": f"{name}/api.md"},
+            {"API": [{api.title: api.path} for api in _api_pages(package)]},
             {"Changelog": f"{name}/CHANGELOG.md"},
         ]
         nav.append({name: pages})
     outer = (
-        page for source, page in OUTSIDE.items() if "/" not in page and (ROOT / source).exists()
+        page
+        for source, page in OUTSIDE.items()
+        if "/" not in page and page.endswith(".md") and (ROOT / source).exists()
     )
     nav += [{page.removesuffix(".md").title(): page} for page in outer if page != "index.md"]
     config.nav = nav
@@ -58,10 +88,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if (ROOT / source).exists():
             text = (ROOT / source).read_text()
             files.append(File.generated(config, page, content=text))
+    files.append(File.generated(config, "wide.css", content=".md-grid { max-width: 72rem; }\n"))
     for package in packages():
-        text = f"# API of {package.name}\n\n::: {package.import_name}\n"
-        files.append(File.generated(config, f"{package.name}/api.md", content=text))
+        for api in _api_pages(package):
+            text = f"# {api.title}\n\n::: {api.title}\n"
+            files.append(File.generated(config, api.path, content=text))
     return files
+
+
+class _ApiPage(NamedTuple):
+    """A page made from the docstrings of a module."""
+
+    title: str
+    path: str
+
+
+def _api_pages(package: Package) -> list[_ApiPage]:
+    name, modules = package.import_name, SUBPACKAGES.get(package.name, ())
+    return [
+        _ApiPage(name, f"{package.name}/api/index.md"),
+        *(_ApiPage(f"{name}.{module}", f"{package.name}/api/{module}.md") for module in modules),
+    ]
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

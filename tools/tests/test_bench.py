@@ -47,7 +47,7 @@ def test_recorded_runs_make_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     assert bench.main(["daso", "--quick", "-n", "1", "--record"]) == 0
     page = (tmp_path / "benchmarks" / "RESULTS.md").read_text()
-    assert "### A test" in page
+    assert "### speed.py --quick\n\nA test" in page
     assert "`python benchmarks/daso/speed.py --quick`" in page
     assert "```text\nsum twice as fast\n```" in page
 
