@@ -16,7 +16,7 @@ from rich.table import Table
 
 from tools.workspace import ROOT, Package, find_package, packages
 
-__all__ = ["build", "describe_files", "import_in_empty_environment", "twine_check"]
+__all__ = ["build", "describe_files", "import_in_empty_environment", "run", "twine_check"]
 
 # as on a machine without any MPI library: only what communicates may need one
 IMPORT = 'import sys; sys.modules["mpi4py.MPI"] = None; import {name}; print({name}.__version__)'
@@ -28,13 +28,13 @@ def build(package: Package, folder: Path) -> list[Path]:
     for file in before:
         if file.name.startswith(f"{package.import_name}-"):
             file.unlink()
-    _run(sys.executable, "-m", "build", "--outdir", str(folder), str(package.path))
+    run(sys.executable, "-m", "build", "--outdir", str(folder), str(package.path))
     return sorted(folder.glob(f"{package.import_name}-*"))
 
 
 def twine_check(files: Sequence[Path]) -> None:
     """Let twine check the metadata and the README's rendering."""
-    _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
+    run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
 
 
 def import_in_empty_environment(package: Package, folder: Path) -> str:
@@ -45,14 +45,14 @@ def import_in_empty_environment(package: Package, folder: Path) -> str:
     """
     wheel = next(folder.glob(f"{package.import_name}-*.whl"))
     with tempfile.TemporaryDirectory() as place:
-        _run(sys.executable, "-m", "venv", place)
+        run(sys.executable, "-m", "venv", place)
         python = str(Path(place) / "bin" / "python")
         constraints = Path(place) / "constraints.txt"
         constraints.write_text(f"torch=={Version(version('torch')).public}\n")
         options = ["--quiet", "--find-links", str(folder), "--constraint", str(constraints)]
-        _run(python, "-m", "pip", "install", *options, str(wheel))
+        run(python, "-m", "pip", "install", *options, str(wheel))
         # isolated, and elsewhere: nothing of the repository is importable
-        return _run(python, "-I", "-c", IMPORT.format(name=package.import_name), cwd=place).strip()
+        return run(python, "-I", "-c", IMPORT.format(name=package.import_name), cwd=place).strip()
 
 
 def describe_files(files: Sequence[Path]) -> str:
@@ -60,7 +60,7 @@ def describe_files(files: Sequence[Path]) -> str:
     return ", ".join(f"{file.suffix[1:]} {file.stat().st_size / 1000:.0f} kB" for file in files)
 
 
-def _run(*command: str, cwd: str | Path = ROOT) -> str:
+def run(*command: str, cwd: str | Path = ROOT) -> str:
     """Run a command; its output is in the error if it fails."""
     result = subprocess.run(
         command,

@@ -71,8 +71,12 @@ class Placement:
         return canonical_layout(shape, normalize_split(self.split, len(shape)), self.comm.size)
 
     def put(self, local: np.ndarray[Any, Any], layout: Layout) -> DNDarray:
-        """The array of which ``local`` is this rank's part. Local."""
-        return wrap(as_tensor(local).to(self.device, self.dtype), layout, self.comm)
+        """The array of which ``local`` is this rank's part; ValueError if it holds no numbers."""
+        try:
+            tensor = as_tensor(local)
+        except TypeError as error:
+            raise ValueError(f"no numbers are stored here: {error}") from error
+        return wrap(tensor.to(self.device, self.dtype), layout, self.comm)
 
 
 def placement(dtype: object, split: int | None, device: object, comm: Any) -> Placement:
