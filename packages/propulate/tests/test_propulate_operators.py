@@ -161,9 +161,9 @@ def test_individuals_added_together_are_as_if_one_by_one(n_objectives: int) -> N
     assert all(codec.is_plain(record, n_objectives) for record in records)
     one, many = Population(SPACE, n_objectives), Population(SPACE, n_objectives)
     for record in records:
-        one.add(next(codec.decode(record)))
-    for individual in codec.decode(b"".join(records[:50])):
-        many.add(individual)
+        one.add(codec.decode(record))
+    for record in records[:50]:
+        many.add(codec.decode(record))
     many.extend(codec.columns(records[50:], n_objectives))
     assert one.equals(many) and one.n_active == many.n_active and one.counts == many.counts
     for worker in range(3):
@@ -175,7 +175,7 @@ def test_individuals_added_together_are_as_if_one_by_one(n_objectives: int) -> N
         assert (a.uid, a.operator, a.status, a.active) == (b.uid, b.operator, b.status, b.active)
     for population in (one, many):  # and they go on alike
         population.deactivate(one[12].uid)
-        population.add(next(codec.decode(records[3].replace(records[3][:12], bytes(12)))))
+        population.add(codec.decode(records[3].replace(records[3][:12], bytes(12))))
     assert one.best_rows(400, 400).tolist() == many.best_rows(400, 400).tolist()
 
 

@@ -115,7 +115,7 @@ def _state(folder: Path) -> str:
     now = time.time()
     for uid, record in sorted(history.unfinished.items()):
         path = folder / "journal" / f"i{uid.island}-w{uid.worker}.pj"
-        (candidate,) = codec_of(history.header).decode(record)
+        candidate = codec_of(history.header).decode(record)
         age = now - path.stat().st_mtime if path.exists() else float("nan")
         lines.append(f"running on {uid.island}-{uid.worker} for {age:.0f} s: {dict(candidate)}")
     return "\n".join(lines)

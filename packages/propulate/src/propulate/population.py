@@ -41,6 +41,7 @@ _RARE = (
 )
 _rare_of = attrgetter(*_RARE)
 _STATUSES = tuple(Status)
+_COMPLETE = Status.COMPLETE  # looking it up in the class takes a while
 
 
 def order_key(loss: float, violation: float = 0.0) -> float:
@@ -148,7 +149,7 @@ class Population(Sequence[Individual]):
             self._rank(row, individual.status, individual.loss, individual.violation)
         place = island, worker
         self._newest[place] = row
-        if individual.status == Status.COMPLETE:
+        if individual.status == _COMPLETE:
             best = self._best_of.get(place)
             if best is None or individual.loss < best[0]:
                 self._best_of[place] = individual.loss, row
@@ -201,13 +202,12 @@ class Population(Sequence[Individual]):
 
     def _keep_rare(self, row: int, individual: Individual) -> None:
         values = _rare_of(individual)
-        rare: dict[str, Any] = {}
-        if any(values):
-            rare = {name: value for name, value in zip(_RARE, values, strict=True) if value}
+        if individual.velocity is None and not any(values):
+            return  # nearly always
+        rare = {name: value for name, value in zip(_RARE, values, strict=True) if value}
         if individual.velocity is not None:
             rare["velocity"] = individual.velocity
-        if rare:
-            self._rare[row] = rare
+        self._rare[row] = rare
 
     def _index(self, uid: Uid, row: int) -> None:
         island, worker, seq = uid
@@ -222,9 +222,11 @@ class Population(Sequence[Individual]):
         rows[seq] = row
 
     def _rank(self, row: int, status: Status, loss: float, violation: float) -> None:
-        if status == Status.COMPLETE and loss < math.inf:
-            self.ranking.add(order_key(loss, violation), row)
-        elif status == Status.PRUNED and loss < math.inf:
+        if not loss < math.inf:
+            return
+        if status == _COMPLETE:
+            self.ranking.add(loss if violation <= 0 else order_key(loss, violation), row)
+        elif status == Status.PRUNED:
             self._doubtful.add(loss, row)
 
     def deactivate(self, uid: Uid) -> bool:

@@ -54,11 +54,10 @@ def replay(
         raise ValueError("only runs of one island and one session can be replayed")
     codec = Codec(SearchSpace.from_json(header["space"]))
     results = {
-        individual.uid: payload
+        codec.uid(payload): payload
         for frames in journals.values()
         for kind, payload in frames
         if kind == RESULT
-        for individual in codec.decode(payload)
     }
     n, different = 0, []
     for index, frames in journals.items():
@@ -79,14 +78,14 @@ def _breed_again(
     for kind, payload in frames:
         if kind == KNOWN:
             for uid in starmap(Uid, struct.iter_unpack("<III", payload)):
-                worker.learn(next(codec.decode(results[uid])))
+                worker.learn(codec.decode(results[uid]))
         elif kind == STARTED:
             n += 1
-            there = next(codec.decode(payload))
+            there = codec.decode(payload)
             if not np.array_equal(_bred(worker, there).genes, there.genes):
                 different.append(there.uid)
         elif kind == RESULT:
-            own = next(codec.decode(payload))
+            own = codec.decode(payload)
             worker.breeder.seq = max(worker.breeder.seq, own.uid.seq + 1)
             worker.finish(own)
     return n, different

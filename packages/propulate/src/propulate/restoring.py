@@ -37,7 +37,7 @@ def restore(worker: Worker, history: History, place: Place, max_crashes: int) ->
     for number, (uid, record) in enumerate(sorted(history.unfinished.items())):
         if number % place.n_workers != place.rank:
             continue
-        (candidate,) = worker.codec.decode(record)
+        candidate = worker.codec.decode(record)
         if history.starts[uid] >= max_crashes:
             candidate.status, candidate.loss = Status.FAILED, float("inf")
             candidate.error = f"crashed the job {history.starts[uid]} times"

@@ -97,4 +97,4 @@ class PopulationView(Sequence[Individual]):
         rows = self.best_rows(len(self.population) if k is None else k)
         losses = self.population.losses[rows]
         total = losses[:, 0] if self.population.n_objectives == 1 else losses.sum(axis=1)
-        return self.space.to_unit(self.population.genes[rows]), total
+        return self.space.to_unit(self.population.genes.take(rows, axis=0)), total

@@ -144,7 +144,7 @@ class GroupEvaluator(Evaluator):
 def serve(evaluate: GroupEvaluator) -> None:
     """Take part in evaluations until the first rank of the group ends it."""
     while (record := evaluate.group.handle.bcast(None)) is not None:
-        (candidate,) = evaluate.codec.decode(record)
+        candidate = evaluate.codec.decode(record)
         try:
             evaluate(candidate)
         except Exception:  # noqa: S112 - the first rank raises it, too, and reports it
@@ -166,5 +166,5 @@ def share_result(
         return result
     population = Population(codec.space, len(signs))
     for record in records:
-        population.add(next(codec.decode(record)))
+        population.add(codec.decode(record))
     return Result([population], signs, *numbers)

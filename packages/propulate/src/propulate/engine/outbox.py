@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 __all__ = ["Batch", "Outbox", "read_batch"]
 
@@ -18,8 +19,7 @@ _ENTRY = struct.Struct("<BI")  # kind, length
 _MAGIC = b"PPL1"
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """A message: who sent it, how many of my entries that peer has taken in, and the entries."""
 
     sender: int

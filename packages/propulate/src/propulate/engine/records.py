@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = ["Codec", "TrialCodec"]
 # identity, then generation and current worker, small numbers, times, and the length of the tail
 _HEAD = struct.Struct("<IIIiiBBBBdddI")
 _UID = struct.Struct("<III")
+_LOSS = struct.Struct("<d")
 _LOSSES_AT = 23  # byte of the head with the number of losses
 _COLUMNS = [
     *((name, "<u4") for name in ("island", "worker", "seq")),
@@ -85,7 +86,7 @@ class Codec:
     def encode(self, individual: Individual) -> bytes:
         """The record of an individual."""
         losses = individual.losses
-        numbers = struct.pack("<d", individual.loss) if losses is None else losses.tobytes()
+        numbers = _LOSS.pack(individual.loss) if losses is None else losses.tobytes()
         operator = individual.operator
         place = _OPERATORS.index(operator) if operator in _OPERATORS else _OTHER
         tail = self._tail(individual, named=place == _OTHER)
@@ -115,36 +116,29 @@ class Codec:
             rare["velocity"] = individual.velocity.tolist()
         return json.dumps(rare).encode() if rare else b""
 
-    def decode(self, buffer: bytes | memoryview) -> Iterator[Individual]:
-        """The individuals of consecutive records."""
-        n, position = self.space.n, 0
-        while position < len(buffer):
-            head = _HEAD.unpack_from(buffer, position)
-            position += _HEAD.size
-            count, length = head[8], head[12]
-            losses = np.frombuffer(buffer, "<f8", count, position)
-            position += 8 * count
-            genes = np.frombuffer(buffer, "<f8", n, position).copy()
-            position += 8 * n
-            yield self._individual(head, losses, genes, bytes(buffer[position : position + length]))
-            position += length
-
-    def _individual(
-        self, head: tuple[Any, ...], losses: Any, genes: Any, tail: bytes
-    ) -> Individual:
-        individual = Individual.from_genes(self.space, genes)
-        individual.uid = Uid(*head[:3])
-        individual.rank = head[1]
-        individual.generation, individual.current = head[3], head[4]
-        individual.status = _STATUSES[head[5]]
-        individual.operator = _OPERATORS[head[6]] if head[6] != _OTHER else ""
-        individual.active = bool(head[7])
-        individual.loss = float(losses[0]) if len(losses) == 1 else float(losses.sum())
-        individual.losses = None if len(losses) == 1 else losses.copy()
-        individual.evaltime, individual.evalperiod, individual.walltime = head[9:12]
-        individual.sealed = True
-        if tail:
-            for name, value in json.loads(tail).items():
+    def decode(self, record: bytes | memoryview) -> Individual:
+        """The individual of a record."""
+        (*uid, generation, current, status, place, active, count, started, period, wall, length) = (
+            _HEAD.unpack_from(record)
+        )
+        n, end = self.space.n, _HEAD.size + 8 * count
+        genes = np.frombuffer(record, "<f8", n, end).copy()
+        individual = Individual.from_genes(
+            self.space, genes, operator=_OPERATORS[place] if place != _OTHER else ""
+        )
+        individual.uid = Uid(*uid)
+        individual.rank = individual.uid.worker
+        individual.generation, individual.current = generation, current
+        individual.status = _STATUSES[status]
+        individual.active, individual.sealed = bool(active), True
+        if count == 1:
+            (individual.loss,) = _LOSS.unpack_from(record, _HEAD.size)
+        else:
+            individual.losses = np.frombuffer(record, "<f8", count, _HEAD.size).copy()
+            individual.loss = float(individual.losses.sum())
+        individual.evaltime, individual.evalperiod, individual.walltime = started, period, wall
+        if length:
+            for name, value in json.loads(bytes(record[end + 8 * n :][:length])).items():
                 setattr(individual, name, _restored(name, value))
         return individual
 
@@ -207,22 +201,22 @@ class TrialCodec(Codec):
         }
         return json.dumps(record, default=repr).encode()
 
-    def decode(self, buffer: bytes | memoryview) -> Iterator[Individual]:
+    def decode(self, record: bytes | memoryview) -> Individual:
         """The individual of a record."""
-        record = json.loads(bytes(buffer))
-        found = restore(record["parameters"])
+        entry = json.loads(bytes(record))
+        found = restore(entry["parameters"])
         self.growing.merge(found)
-        uid = Uid(*record["uid"])
+        uid = Uid(*entry["uid"])
         own = SearchSpace(found) if found else self.space
-        genes = np.array([record["genes"][name] for name in own.names])
+        genes = np.array([entry["genes"][name] for name in own.names])
         if own != self.space:
             genes = express(genes, own, self.space, uid)
         individual = Individual.from_genes(self.space, genes)
         individual.uid, individual.rank, individual.sealed = uid, uid.worker, True
         for name in _TRIAL:
-            setattr(individual, name, _restored(name, record[name]))
-        individual.status = Status(record["status"])
-        losses = record["losses"]
+            setattr(individual, name, _restored(name, entry[name]))
+        individual.status = Status(entry["status"])
+        losses = entry["losses"]
         individual.losses = None if losses is None else np.array(losses)
-        self.asked[uid] = record["asked"]
-        yield individual
+        self.asked[uid] = entry["asked"]
+        return individual

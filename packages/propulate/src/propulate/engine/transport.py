@@ -101,6 +101,7 @@ class SharedBudget:
         self.limit = limit
         self._local = 0
         self._window: Any = None
+        self._amount, self._before = np.zeros(1, np.int64), np.zeros(1, np.int64)
         if comm is not None and comm.size > 1 and limit is not None:
             MPI = load_mpi()
             self._window = MPI.Win.Allocate(8 if comm.rank == 0 else 0, 8, comm=comm.handle)
@@ -115,10 +116,10 @@ class SharedBudget:
         if self._window is None:
             self._local += amount
             return self._local - amount
-        before = np.zeros(1, np.int64)
-        self._window.Fetch_and_op(np.array([amount], np.int64), before, 0, 0, load_mpi().SUM)
+        self._amount[0] = amount
+        self._window.Fetch_and_op(self._amount, self._before, 0, 0, load_mpi().SUM)
         self._window.Flush(0)
-        return int(before[0])
+        return int(self._before[0])
 
     def take(self) -> bool:
         """Whether one more evaluation may start."""

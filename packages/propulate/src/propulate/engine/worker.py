@@ -243,7 +243,7 @@ class Worker:
         self.outbox.received(batch)
         for kind, payload in batch.entries:
             if kind == RESULT:
-                (individual,) = self.codec.decode(payload)
+                individual = self.codec.decode(payload)
                 self._heard[batch.sender] += 1
                 if self.lag is None:
                     self._enter(individual, 0.0)
@@ -323,7 +323,7 @@ class Worker:
         self.outbox.post(self.island, DEACTIVATED, move)
 
     def _immigrate(self, payload: memoryview) -> None:
-        (individual,) = self.codec.decode(payload)
+        individual = self.codec.decode(payload)
         version, uid = float(individual.migration_steps), individual.uid
         returned = uid.island == self.island
         if self.migration.pollination and (returned or self.population.row(uid) is not None):
@@ -360,7 +360,7 @@ class Worker:
             island, worker, seq, version = _MOVE.unpack(payload)
             self._leave(Uid(island, worker, seq), version)
             return
-        (individual,) = self.codec.decode(payload)
+        individual = self.codec.decode(payload)
         version = float(individual.migration_steps) if kind == IMMIGRANT else 0.0
         individual.current = individual.current % self.sizes[self.island]
         self._enter(individual, version)

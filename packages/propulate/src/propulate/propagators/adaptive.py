@@ -15,7 +15,7 @@ from propulate.population import Population
 from propulate.propagators.base import Context, Propagator, Random
 from propulate.propagators.bayesian import BayesianModel
 from propulate.propagators.cma import CovarianceAdaptation
-from propulate.propagators.differential import SuccessHistory, current_to_best
+from propulate.propagators.differential import SuccessHistory, current_to_best, places
 from propulate.propagators.quadratic import lowest, n_terms
 from propulate.propagators.vary import Limits, inherit_categories, other_gene, reflect
 from propulate.ranking import Ranking
@@ -115,6 +115,8 @@ class AdaptivePropagator(Propagator):
         self.cma_sigma, self.forget = cma_sigma, forget
         self.credit = dict.fromkeys(self.operators, 1.0)
         self._ordered = np.flatnonzero(self.space.ordered)
+        # a slice where all are ordered: it takes columns without a copy
+        self._columns = slice(None) if self.space.ordered.all() else self._ordered
         self._categories = np.flatnonzero(~self.space.ordered)
         self._gp = BayesianModel(self.space)
         self._cma: CovarianceAdaptation | None = None
@@ -250,17 +252,18 @@ class AdaptivePropagator(Propagator):
         return Individual.from_genes(self.space, genes)
 
     def _make_de(self, view: PopulationView, rows: Any) -> Individual:
-        pool = self.space.to_unit(view.population.genes[rows])
         f, cr = self._history.draw(self.generator)
-        unit, parent = current_to_best(pool, f, cr, self.generator)
+        chosen = rows[list(places(len(rows), self.generator))]
+        points = self.space.to_unit(view.population.genes[chosen])
+        unit = current_to_best(points, f, cr, self.generator)
         child = self._with_categories(unit, view, rows)
-        loss = float(view.population.losses[rows[parent]].sum())
+        loss = float(view.population.losses[chosen[0]].sum())
         self._drawn[child.genes.tobytes()] = f, cr, loss
         return child
 
     def _make_quadratic(self, view: PopulationView, rows: Any) -> Individual:
-        columns, rng = self._ordered, self.generator
-        fewest = 2 * n_terms(len(columns))
+        columns, rng = self._columns, self.generator
+        fewest = 2 * n_terms(len(self._ordered))
         if view.n_breeding < fewest:
             return self._make_local(view, rows)
         most = min(view.n_breeding, 4 * fewest)

@@ -52,6 +52,7 @@ class CovarianceAdaptation:
         if self.size < 3:
             raise ValueError(f"pop_size must be at least 3, got {self.size}")
         self._floor = np.zeros(n) if bins is None else 0.2 * bins
+        self._has_floor = bool(self._floor.any())
         self._set_constants()
         self.restart(mean, sigma)
 
@@ -78,7 +79,9 @@ class CovarianceAdaptation:
                 (1 - self.c1 - self.cmu) / (n * self.cmu),
             )
         self.weights = np.concatenate([good / good.sum(), scale * bad / -bad.sum()])
+        self._decay = self.cmu * float(self.weights.sum())
         self.every = max(1, int(1 / (10 * n * (self.c1 + self.cmu))))
+        self._horizon = 10 + math.ceil(30 * n / size)
 
     def restart(self, mean: Array, sigma: float) -> None:
         """Begin anew from a mean."""
@@ -94,7 +97,7 @@ class CovarianceAdaptation:
     def ask(self, rng: np.random.Generator) -> Array:
         """A point, shape (n,), which may lie outside the cube."""
         step = self.basis @ (self.scales * rng.standard_normal(self.n))
-        if self._floor.any():  # margin of discrete coordinates
+        if self._has_floor:  # margin of discrete coordinates
             spread = self.sigma * np.sqrt(np.maximum(np.diag(self.cov), 0))
             missing = np.maximum(self._floor - spread, 0) / self.sigma
             if missing.any():
@@ -112,38 +115,37 @@ class CovarianceAdaptation:
         return True
 
     def _update(self, points: Array, losses: Array) -> None:
-        order = np.argsort(losses, kind="stable")
-        n, mu = self.n, self.size // 2
-        steps = (points[order] - self.mean) / self.sigma
+        n, mu, weights = self.n, self.size // 2, self.weights
+        steps = (points[np.argsort(losses, kind="stable")] - self.mean) / self.sigma
         white = (steps @ self.basis) / self.scales
-        lengths = np.sqrt((white**2).sum(axis=1)) + 1e-100
-        clip = np.minimum(1, (math.sqrt(n) + 2 * n / (n + 2)) / lengths)
-        steps, white, lengths = steps * clip[:, None], white * clip[:, None], lengths * clip
-        weights = self.weights
+        lengths = np.sqrt(np.einsum("ij,ij->i", white, white)) + 1e-100
+        longest = math.sqrt(n) + 2 * n / (n + 2)
+        if lengths.max() > longest:
+            clip = np.minimum(1, longest / lengths)
+            steps, white, lengths = steps * clip[:, None], white * clip[:, None], lengths * clip
         move = weights[:mu] @ steps[:mu]
         self.mean = self.mean + self.sigma * move
         self.updates += 1
         gain = math.sqrt(self.cs * (2 - self.cs) * self.mu_eff)
         # C^(-1/2) move, by way of the eigenbasis
-        self.path_s = (1 - self.cs) * self.path_s + gain * (
-            self.basis @ (weights[:mu] @ white[:mu])
-        )
-        length = float(np.sqrt(self.path_s @ self.path_s))
+        white_move = self.basis @ (weights[:mu] @ white[:mu])
+        self.path_s = (1 - self.cs) * self.path_s + gain * white_move
+        length = math.sqrt(self.path_s @ self.path_s)
         fading = math.sqrt(1 - (1 - self.cs) ** (2 * self.updates))
         h = float(length / fading < (1.4 + 2 / (n + 1)) * self.chi)
-        self.path_c = (1 - self.cc) * self.path_c + (
-            h * math.sqrt(self.cc * (2 - self.cc) * self.mu_eff) * move
-        )
-        signed = np.where(weights >= 0, weights, weights * n / lengths**2)
-        keep = 1 + self.c1 * (1 - h) * self.cc * (2 - self.cc)
-        keep -= self.c1 + self.cmu * float(weights.sum())
+        gain = h * math.sqrt(self.cc * (2 - self.cc) * self.mu_eff)
+        self.path_c = (1 - self.cc) * self.path_c + gain * move
+        signed = weights.copy()
+        signed[mu:] *= n / lengths[mu:] ** 2
+        keep = 1 + self.c1 * (1 - h) * self.cc * (2 - self.cc) - self.c1 - self._decay
         self.cov = (
             keep * self.cov
-            + self.c1 * np.outer(self.path_c, self.path_c)
-            + self.cmu * (steps.T * signed) @ steps
+            + (self.c1 * self.path_c[:, None]) * self.path_c
+            + (steps.T * (self.cmu * signed)) @ steps
         )
         self.sigma *= math.exp(min(1.0, self.cs / self.ds * (length / self.chi - 1)))
         self._recent.append(float(losses.min()))
+        del self._recent[: -self._horizon]
         if self.updates - self._factored >= self.every:
             self._factor()
 
@@ -156,9 +158,8 @@ class CovarianceAdaptation:
     @property
     def has_converged(self) -> bool:
         """Whether nothing is to be gained from going on (the usual criteria for a restart)."""
-        horizon = 10 + math.ceil(30 * self.n / self.size)
-        recent = self._recent[-horizon:]
-        flat = len(recent) == horizon and max(recent) - min(recent) <= 1e-12 * max(
+        recent = self._recent
+        flat = len(recent) == self._horizon and max(recent) - min(recent) <= 1e-12 * max(
             1e-300, abs(recent[-1])
         )
         tiny = self.sigma * self.scales.max() < 1e-9
@@ -179,6 +180,6 @@ class CovarianceAdaptation:
         for name in ("mean", "cov", "basis", "scales", "path_s", "path_c"):
             setattr(self, name, np.array(state[name]))
         self.sigma, self.updates = state["sigma"], state["updates"]
-        self._factored, self._recent = state["factored"], list(state["recent"])
+        self._factored, self._recent = state["factored"], state["recent"][-self._horizon :]
         self._losses = list(state["losses"])
         self._points = [np.array(point) for point in state["points"]]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SuccessHistory", "current_to_best"]
+__all__ = ["SuccessHistory", "current_to_best", "places"]
 
 Array = NDArray[np.float64]
 
@@ -57,26 +57,29 @@ class SuccessHistory:
         self._successes = [(f, cr, gain) for f, cr, gain in state["successes"]]
 
 
-def current_to_best(
-    pool: Array, f: float, cr: float, rng: np.random.Generator, archive: Array | None = None
-) -> tuple[Array, int]:
-    """A candidate and the place of its parent in the pool, shape (m, n) with m >= 4, best first.
+def places(m: int, rng: np.random.Generator, n_archived: int = 0) -> tuple[int, int, int, int]:
+    """Which four points make a candidate: parent, one of the best, and two different ones.
 
-    The second point of the difference may come from the archive, shape (k, n), as well.
+    Places in a pool of `m` >= 4, best first; the last one may also be in the archive, which
+    follows the pool.
+    """
+    parent = int(rng.random() * m)
+    best = int(rng.random() * max(2, int(0.15 * m)))
+    a = int(rng.random() * m)
+    b = (a + 1 + int(rng.random() * (m + n_archived - 1))) % (m + n_archived)
+    return parent, best, a, b
+
+
+def current_to_best(points: Array, f: float, cr: float, rng: np.random.Generator) -> Array:
+    """A candidate from four points, shape (4, n), in the order of `places`.
 
     J. Zhang and A. C. Sanderson, "JADE" (2009), eq. 4 and 6: current-to-pbest/1/bin. Coordinates
     that leave the cube are put midway between the parent and the bound.
     """
-    m, n = pool.shape
-    i = int(rng.random() * m)
-    best = int(rng.random() * max(2, int(0.15 * m)))
-    k = 0 if archive is None else len(archive)
-    a = int(rng.random() * m)
-    b = (a + 1 + int(rng.random() * (m + k - 1))) % (m + k)  # not a
-    other = pool[b] if archive is None or b < m else archive[b - m]
-    parent = pool[i]
-    v = parent + f * (pool[best] - parent) + f * (pool[a] - other)
+    parent, best, a, b = points
+    n = len(parent)
+    v = parent + f * (best - parent) + f * (a - b)
     v = np.where(v < 0, parent / 2, np.where(v > 1, (parent + 1) / 2, v))
     take = np.asarray(rng.random(n) < cr)
     take[int(rng.random() * n)] = True
-    return np.where(take, v, parent), i
+    return np.where(take, v, parent)

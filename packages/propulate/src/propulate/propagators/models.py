@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from propulate.individual import Individual, Status
 from propulate.propagators.base import Context, Propagator, Random
 from propulate.propagators.cma import CovarianceAdaptation
-from propulate.propagators.differential import SuccessHistory, current_to_best
+from propulate.propagators.differential import SuccessHistory, current_to_best, places
 from propulate.propagators.parzen import propose
 from propulate.propagators.vary import Limits, inherit_categories, reflect
 from propulate.space import SearchSpace
@@ -185,11 +185,12 @@ class DifferentialEvolution(_Model):
                     self.observe(individual)
         if len(self._pool) < min(self._size, 6) or self._known < self.pop_size:
             return self.fresh()
-        pool = np.array([unit for _, unit, _ in self._pool])
         f, cr = self._history.draw(self.generator)
-        archive = np.array(self._archive) if self._archive else None
-        unit, place = current_to_best(pool, f, cr, self.generator, archive)
-        loss, parent, genes = self._pool[place]
+        chosen = places(len(self._pool), self.generator, len(self._archive))
+        known = [unit for _, unit, _ in self._pool] + self._archive
+        points = np.array([known[place] for place in chosen])
+        unit = current_to_best(points, f, cr, self.generator)
+        loss, parent, genes = self._pool[chosen[0]]
         child = self.child(unit, genes)
         self._drawn[child.genes.tobytes()] = f, cr, parent, loss
         return child

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -38,31 +39,34 @@ def lowest(points: Array, losses: Array, rng: np.random.Generator) -> Array:
         Unit coordinates; may lie outside of the cube.
     """
     m, n = points.shape
-    z = points - points[0]
-    centre = z.sum(axis=0) / m
-    spread = np.sqrt(np.maximum(np.einsum("ij,ij->j", z, z) / m - centre**2, 0)) + 1e-12
-    z /= spread
-    scale = float(losses[-1] - losses[0]) or 1.0
-    y = (losses - losses[0]) / scale
-    weights = np.arange(m, 0.0, -1.0) / m
-    terms = np.empty((m, n_terms(n)))
-    terms[:, 0], terms[:, 1 : n + 1] = 1, z
+    terms = np.empty((n_terms(n), m))  # a row for each coefficient: passes along rows are fast
+    z = terms[1 : n + 1]
+    terms[0] = 1
+    np.subtract(points.T, points[0][:, None], out=z)
+    centre = z.sum(axis=1) / m
+    spread = np.sqrt(np.maximum(np.einsum("ij,ij->i", z, z) / m - centre**2, 0)) + 1e-12
+    z /= spread[:, None]
     if n <= _FULL:
-        first, second = np.triu_indices(n)
-        terms[:, n + 1 :] = z[:, first] * z[:, second]
+        first, second = _pairs(n)
+        np.multiply(z[first], z[second], out=terms[n + 1 :])
     else:
-        np.multiply(z, z, out=terms[:, n + 1 :])
-    weighted = terms.T * weights
-    normal = weighted @ terms
+        np.multiply(z, z, out=terms[n + 1 :])
+    weighted = terms * (np.arange(m, 0.0, -1.0) / m)
+    normal = weighted @ terms.T
     normal.flat[:: len(normal) + 1] += 1e-6 * m  # a ridge, for points in a plane
-    coefficients = np.linalg.solve(normal, weighted @ y)
-    slope, curvature = coefficients[1 : n + 1], coefficients[n + 1 :]
-    step = _minimum(slope, curvature, n)
-    low, high = z.min(axis=0) - 0.2, z.max(axis=0) + 0.2
-    step = np.minimum(np.maximum(step, low), high)
+    scale = float(losses[-1] - losses[0]) or 1.0
+    coefficients = np.linalg.solve(normal, weighted @ ((losses - losses[0]) / scale))
+    step = _minimum(coefficients[1 : n + 1], coefficients[n + 1 :], n)
+    step = np.minimum(np.maximum(step, z.min(axis=1) - 0.2), z.max(axis=1) + 0.2)
     noise = math.exp(rng.uniform(math.log(1e-4), math.log(0.3)))
     point: Array = points[0] + spread * (step + noise * rng.standard_normal(n))
     return point
+
+
+@functools.cache
+def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of the pairs of coordinates, each with itself too."""
+    return np.triu_indices(n)
 
 
 def _minimum(slope: Array, curvature: Array, n: int) -> Array:
@@ -72,7 +76,7 @@ def _minimum(slope: Array, curvature: Array, n: int) -> Array:
         down: Array = -slope / np.maximum(2 * np.abs(curvature), tiny)
         return down
     hessian = np.zeros((n, n))
-    hessian[np.triu_indices(n)] = curvature
+    hessian[_pairs(n)] = curvature
     values, basis = np.linalg.eigh(hessian + hessian.T)
     newton: Array = -basis @ ((basis.T @ slope) / np.maximum(np.abs(values), tiny))
     return newton

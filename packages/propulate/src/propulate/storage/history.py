@@ -107,7 +107,7 @@ def population_of(history: History) -> Population:
     results = [f for frames in history.frames.values() for f in frames if f[0] == RESULT]
     runs = list(in_runs(results, codec, n_objectives))
     # all of them are read first, for they may make the space grow
-    decoded = [[] if plain else [next(codec.decode(r)) for _, r in run] for plain, run in runs]
+    decoded = [[] if plain else [codec.decode(r) for _, r in run] for plain, run in runs]
     population = Population(codec.space, n_objectives)
     for (plain, run), individuals in zip(runs, decoded, strict=True):
         if plain:
