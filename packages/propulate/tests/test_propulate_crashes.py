@@ -128,6 +128,24 @@ pipeline = Conditional(
 second = Propulator(function, pipeline, rng, generations=20, checkpoint_path="second")
 second.propulate()
 assert len(second.population) == 20 * comm.size
+
+from propulate import Migrator, Pollinator, Surrogate, surrogate
+from propulate.population import Individual
+from propulate.propagators import ActiveCMA, CMAAdapter, CMAPropagator
+from propulate.propagators.ga import CrossoverSigmoid
+from propulate.propagators.nm import ParallelNelderMead
+from propulate.propagators.pso import BasicPSO, InitUniformPSO
+from propulate.utils.benchmark_functions import rastrigin
+
+assert isinstance(ActiveCMA(), CMAAdapter) and issubclass(surrogate.StaticSurrogate, Surrogate)
+assert "_extra" in Individual({"a": 1.0, "_extra": 2}, {"a": (0.0, 2.0)}).mapping
+start = [4.0] * len(limits)
+third = Propulator(
+    rastrigin, ParallelNelderMead(limits, rng=rng, start=start), rng, generations=20,
+    checkpoint_path="third",
+)
+third.propulate()
+assert third.summarize()[0][0].loss <= rastrigin(dict(zip(limits, start)))
 """
 
 

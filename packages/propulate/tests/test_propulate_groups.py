@@ -13,10 +13,13 @@ from mpi_utils import Communicator, world
 from propulate import (
     EvaluationError,
     Islands,
+    Migrator,
+    Pollinator,
     Propulator,
     Status,
     get_default_propagator,
     load_result,
+    propagators,
     pruners,
 )
 from propulate.engine.group import group_number
@@ -149,8 +152,15 @@ def test_the_original_arguments_are_accepted_in_their_order(comm) -> None:
         lambda p: p["x"] ** 2, propagator, 1, 0, handle, handle, None, 5, None, None, 0.0
     )
     assert len(search.propulate()) == 5 * comm.size
-    with pytest.raises(ValueError, match="one island"):
+    with pytest.raises(ValueError, match="no island 1"):
         Propulator(lambda p: 0.0, propagator, island_idx=1, generations=1)
+    places = None, 20, None, [[0, 1], [1, 0]], 1.0, propagators.SelectMin
+    arguments = lambda p: p["x"] ** 2, propagator, 1, comm.rank, handle, handle, *places
+    migrated = Migrator(*arguments, [0, 1], [1, 1]).propulate()
+    copied = Pollinator(*arguments, propagators.SelectMax, [0, 1], [1, 1]).propulate()
+    assert {ind.island for ind in migrated} == {ind.island for ind in copied} == {0, 1}
+    active = comm.handle.allgather((migrated.population.n_active, copied.population.n_active))
+    assert sum(a for a, _ in active) == 40 and [b for _, b in active] == [20, 20]
 
 
 def _signal_later(seconds: float, number: int) -> None:

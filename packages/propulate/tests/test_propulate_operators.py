@@ -13,7 +13,14 @@ from propulate import propagators as pg
 from propulate.engine.records import Codec
 from propulate.propagators.cma import CovarianceAdaptation
 from propulate.ranking import Ranking
-from propulate.utils.benchmark_functions import FUNCTIONS, get_function_search_space
+from propulate.utils.benchmark_functions import (
+    FUNCTIONS,
+    bukin_n6,
+    get_function_search_space,
+    sphere,
+    toy_hpo,
+    zdt,
+)
 from propulate.view import PopulationView
 
 LIMITS = {"x": (-1.0, 3.0), "n": (0, 9), "o": (1, 2, 4, 8), "c": ("a", "b", "d")}
@@ -230,7 +237,7 @@ def test_a_seed_repeats_the_search() -> None:
 def test_functions_have_their_known_minima() -> None:
     at = {"bukin": (-10, 1), "himmelblau": (3, 2), "leon": (1, 1), "rosenbrock": (1, 1)}
     at |= {"keane": (1.3932491, 0), "schwefel": (420.9687,) * 10, "step": (-5.1,) * 5}
-    at |= {"bisphere": (2.5,) * 30, "birastrigin": (2.5,) * 30}
+    at |= {"levy": (1,) * 10, "bisphere": (2.5,) * 30, "birastrigin": (2.5,) * 30}
     for name, (_, n, _, least) in FUNCTIONS.items():
         plain = "quartic_noisefree" if name == "quartic" else name
         function, limits = get_function_search_space(plain)
@@ -240,3 +247,13 @@ def test_functions_have_their_known_minima() -> None:
     assert keane({"a": 0.0, "b": 0.0}) == 0
     with pytest.raises(ValueError, match="unknown function"):
         get_function_search_space("nothing")
+    assert sphere({"a": 3.0, "b": 4.0}) == 25 and bukin_n6({"x": -10.0, "y": 1.0}) == 0
+    toy, limits = toy_hpo()
+    space, rng = SearchSpace(limits), np.random.default_rng(0)
+    best = {"rate": 0.01, "layers": 3, "activation": "relu", "optimizer": "sgd", "momentum": 0.9}
+    assert toy(best) == 0 < min(toy(space.decode(space.sample(rng))) for _ in range(50))
+    for number, second in ((1, 0.5), (2, 0.9375), (3, 0.5 - 0.25 * math.sin(2.5 * math.pi))):
+        losses, limits = zdt(number, 4)
+        on_front = dict(zip(limits, (0.25, 0.0, 0.0, 0.0), strict=True))
+        assert losses(on_front) == pytest.approx((0.25, second)), number
+        assert losses(on_front | {"b": 0.5})[1] > second + 1

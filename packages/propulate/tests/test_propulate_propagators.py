@@ -22,6 +22,7 @@ from propulate import (
 from propulate import propagators as pg
 from propulate.propagators.bayesian import soften
 from propulate.propagators.pareto import crowding_distances, domination_ranks
+from propulate.utils.benchmark_functions import zdt
 
 NUMBERS = {"x": (-5.0, 5.0), "y": (0.0, 1e-3), "n": (0, 20)}
 MIXED = {**NUMBERS, "c": ("a", "b", "d")}
@@ -261,13 +262,10 @@ def test_fronts_agree_with_their_definition() -> None:
 
 
 def test_several_objectives_give_a_spread_front() -> None:
-    def zdt1(p) -> tuple[float, float]:
-        g = 1 + 9 * (p["b"] + p["c"]) / 2
-        return p["a"], g * (1 - math.sqrt(p["a"] / g))
-
+    losses, limits = zdt(1, 3)
     result = Propulator(
-        zdt1,
-        limits=dict.fromkeys("abc", (0.0, 1.0)),
+        losses,
+        limits=limits,
         directions=["minimize", "minimize"],
         max_evaluations=1200,
         checkpoint_path=None,

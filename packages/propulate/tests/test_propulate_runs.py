@@ -64,10 +64,13 @@ def test_exactly_the_budget_is_spent_and_all_know_everything(comm, folder) -> No
 @pytest.mark.parallel([1, 2, 3])
 def test_a_run_goes_on_where_it_ended(comm, folder) -> None:
     def search(n: int):
-        search = Propulator(loss, limits=LIMITS, max_evaluations=n, seed=1, checkpoint_path=folder)
-        return search.propulate()
+        return Propulator(loss, limits=LIMITS, max_evaluations=n, seed=1, checkpoint_path=folder)
 
-    first, second = search(40), search(90)
+    assert len(search(40).population) == 0
+    first = search(40).propulate()
+    again = search(90)
+    assert sorted(ind.uid for ind in again.population) == sorted(uid for uid, _ in keys(first))
+    second = again.propulate()
     assert len(second) == 90
     assert set(keys(first)) < set(keys(second))
     assert len({uid for uid, _ in keys(second)}) == 90

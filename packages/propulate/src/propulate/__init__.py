@@ -1,6 +1,6 @@
 """Asynchronous evolutionary optimisation and hyper-parameter search over MPI."""
 
-from propulate import propagators, pruners, topologies
+from propulate import propagators, pruners, surrogate, topologies, utils
 from propulate._version import __version__
 from propulate.individual import Individual, Status, Uid
 from propulate.islands import Islands
@@ -8,7 +8,7 @@ from propulate.logs import set_logger_config
 from propulate.optimizer import Optimizer
 from propulate.population import Population
 from propulate.propagators import get_default_propagator
-from propulate.propulator import Propulator
+from propulate.propulator import Migrator, Pollinator, Propulator
 from propulate.pruners import TrialPruned
 from propulate.result import Result, load_result
 from propulate.session import EvaluationError, TooManyFailuresError
@@ -23,6 +23,7 @@ from propulate.space import (
     SearchSpace,
 )
 from propulate.study import FrozenTrial, Study, Trial, create_study
+from propulate.surrogate import Surrogate
 
 __all__ = [
     "Bool",
@@ -34,8 +35,10 @@ __all__ = [
     "Individual",
     "Int",
     "Islands",
+    "Migrator",
     "Optimizer",
     "Ordinal",
+    "Pollinator",
     "Population",
     "Propulator",
     "Result",
@@ -43,6 +46,7 @@ __all__ = [
     "Settings",
     "Status",
     "Study",
+    "Surrogate",
     "TooManyFailuresError",
     "Trial",
     "TrialPruned",
@@ -54,5 +58,7 @@ __all__ = [
     "propagators",
     "pruners",
     "set_logger_config",
+    "surrogate",
     "topologies",
+    "utils",
 ]

@@ -112,6 +112,9 @@ class Individual(Mapping[str, Any]):
         else:
             genes = space.from_position(position)
         self._start(space, genes, velocity, generation, rank)
+        if isinstance(position, Mapping):
+            extras = {name: value for name, value in position.items() if name[:1] == "_"}
+            self._private = extras or None
 
     @classmethod
     def from_genes(
@@ -215,6 +218,11 @@ class Individual(Mapping[str, Any]):
     def position(self) -> NDArray[np.float64]:
         """Raw numbers in the order of the limits, each category as a one-hot block."""
         return self.space.to_position(self.genes)
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        """Parameters and private extras as a dict of its own (the original's name)."""
+        return dict(self)
 
     def equals(self, other: Individual) -> bool:
         """Whether parameters and loss are the same."""

@@ -23,10 +23,11 @@ from propulate.island_layout import migration_probability as checked_probability
 from propulate.island_layout import migration_table
 from propulate.optimizer import Breeder
 from propulate.population import Population
-from propulate.propagators.base import Context, Propagator
+from propulate.propagators.base import Context, Propagator, space_of
 from propulate.propagators.select import SelectMax, SelectMin
+from propulate.propagators.vary import InitUniform
 from propulate.pruners.base import Pruner
-from propulate.restoring import Place, add_initial, restore
+from propulate.restoring import Place, add_initial, restore, take_in
 from propulate.result import Result
 from propulate.session import EvaluationError, Session, TooManyFailuresError, describe
 from propulate.settings import Settings
@@ -51,16 +52,6 @@ def own_communicator(comm: Any) -> Communicator | None:
         return world()
     except MPIUnavailableError:
         return None
-
-
-def _space_of(propagator: Any) -> SearchSpace | None:
-    """The space that a propagator was made for."""
-    if not isinstance(propagator, Propagator):
-        return None
-    space = getattr(propagator, "space", None)
-    for child in propagator.children():
-        space = space or _space_of(child)
-    return space
 
 
 class Islands:
@@ -166,7 +157,7 @@ class Islands:
     def _agreed_space(self, limits: Any, propagator: Any) -> SearchSpace:
         if self.settings.deterministic and len(self.sizes) > 1:
             raise ValueError("deterministic=True works on one island")
-        space = limits if limits is not None else _space_of(propagator)
+        space = limits if limits is not None else space_of(propagator)
         if space is None:
             raise ValueError("give limits=: the propagator does not say what is searched")
         space = SearchSpace.of(space)
@@ -295,19 +286,21 @@ class Islands:
         """Evaluations that may be started in this session."""
         return self.settings.left(done)
 
-    def _begin(self, history: History) -> tuple[Worker, Journal | None]:
-        settings = self.settings
-        seeds = np.random.SeedSequence([settings.seed, self.island, self.index])
-        context = Context(
+    def _context(self) -> Context:
+        seed = self.settings.seed
+        return Context(
             self.space,
-            np.random.default_rng(seeds),
+            np.random.default_rng(np.random.SeedSequence([seed, self.island, self.index])),
             self.island,
             self.index,
             self.sizes[self.island],
             self.settings.budget(sum(self.sizes)),
-            self.space.design("sobol", settings.seed),
+            self.space.design("sobol", seed),
         )
-        breeder = Breeder(context, self._propagator, len(settings.signs))
+
+    def _begin(self, history: History) -> tuple[Worker, Journal | None]:
+        settings = self.settings
+        breeder = Breeder(self._context(), self._propagator, len(settings.signs))
         journal = None
         if settings.folder is not None:
             path = settings.folder / "journal" / f"i{self.island}-w{self.index}.pj"
@@ -328,7 +321,7 @@ class Islands:
         worker.lag = settings.lag if settings.deterministic else None
         if settings.replayable:
             worker.journal_knowledge()
-        place = Place(self.rank, sum(self.sizes), len(self.sizes))
+        place = Place(self.rank, sum(self.sizes))
         restore(worker, history, place, self.settings.max_crashes)
         if not history.header:
             add_initial(worker, self.settings, place)
@@ -387,10 +380,17 @@ class Islands:
 
     @property
     def population(self) -> Population:
-        """All individuals that this rank knows; losses are to be minimised."""
+        """All individuals that this rank knows; losses are to be minimised.
+
+        Before the search those of earlier sessions, as the journals have them.
+        """
         if self.result is not None:
             return self.result.population
-        return Population(self.space, len(self.settings.signs))
+        breeder = Breeder(self._context(), InitUniform(self.space), len(self.settings.signs))
+        worker = Worker(breeder, self.sizes, codec=self._codec())
+        if self._folder is not None:
+            take_in(worker, self._folder.peek(self._header()))
+        return worker.population
 
     @property
     def propulator(self) -> Islands:

@@ -11,7 +11,7 @@ from propulate.result import Result
 from propulate.settings import Settings
 from propulate.storage.history import History, in_runs
 
-__all__ = ["Place", "add_initial", "restore"]
+__all__ = ["Place", "add_initial", "restore", "take_in"]
 
 
 class Place(NamedTuple):
@@ -19,17 +19,11 @@ class Place(NamedTuple):
 
     rank: int
     n_workers: int
-    n_islands: int
 
 
 def restore(worker: Worker, history: History, place: Place, max_crashes: int) -> None:
     """Individuals stay with their island; what was running is shared out and comes first."""
-    for island, frames in sorted(history.frames.items()):
-        if island % place.n_islands == worker.island:
-            for plain, run in in_runs(frames, worker.codec, worker.population.n_objectives):
-                if not plain or not worker.restore_many(run):
-                    for kind, payload in run:
-                        worker.restore(kind, payload)
+    take_in(worker, history)
     here = worker.island, worker.index
     worker.breeder.seq = history.next_seq.get(here, 0)
     if here in history.states:
@@ -44,6 +38,16 @@ def restore(worker: Worker, history: History, place: Place, max_crashes: int) ->
             worker.finish(candidate)
         else:
             worker.restarts.append(candidate)
+
+
+def take_in(worker: Worker, history: History) -> None:
+    """The individuals of the worker's island, as they were at the end."""
+    for island, frames in sorted(history.frames.items()):
+        if island % len(worker.sizes) == worker.island:
+            for plain, run in in_runs(frames, worker.codec, worker.population.n_objectives):
+                if not plain or not worker.restore_many(run):
+                    for kind, payload in run:
+                        worker.restore(kind, payload)
 
 
 def add_initial(worker: Worker, settings: Settings, place: Place) -> None:

@@ -3,6 +3,7 @@
 from propulate.propagators.adaptive import AdaptivePropagator, Shares
 from propulate.propagators.base import Context, Propagator, Stochastic
 from propulate.propagators.bayesian import BayesianPropagator
+from propulate.propagators.cmaes import ActiveCMA, BasicCMA, CMAAdapter, CMAPropagator
 from propulate.propagators.combine import (
     Compose,
     Conditional,
@@ -20,14 +21,17 @@ from propulate.propagators.crossover import (
     CrossoverUniform,
 )
 from propulate.propagators.default import get_default_propagator
-from propulate.propagators.models import (
-    TPE,
-    ActiveCMA,
-    BasicCMA,
-    CMAPropagator,
-    DifferentialEvolution,
-)
+from propulate.propagators.models import TPE, DifferentialEvolution
+from propulate.propagators.nm import ParallelNelderMead
 from propulate.propagators.pareto import NSGA2
+from propulate.propagators.pso import (
+    BasicPSO,
+    CanonicalPSO,
+    ConstrictionPSO,
+    InitUniformPSO,
+    StatelessPSO,
+    VelocityClampingPSO,
+)
 from propulate.propagators.select import (
     SelectBoltzmann,
     SelectMax,
@@ -36,15 +40,6 @@ from propulate.propagators.select import (
     SelectTournament,
     SelectUniform,
     SelectYoungest,
-)
-from propulate.propagators.simplex import ParallelNelderMead
-from propulate.propagators.swarm import (
-    BasicPSO,
-    CanonicalPSO,
-    ConstrictionPSO,
-    InitUniformPSO,
-    StatelessPSO,
-    VelocityClampingPSO,
 )
 from propulate.propagators.vary import (
     InitUniform,
@@ -62,6 +57,7 @@ __all__ = [
     "BasicCMA",
     "BasicPSO",
     "BayesianPropagator",
+    "CMAAdapter",
     "CMAPropagator",
     "CanonicalPSO",
     "Compose",

@@ -15,7 +15,7 @@ from propulate.population import Population
 from propulate.space import Design, SearchSpace
 from propulate.view import PopulationView
 
-__all__ = ["Context", "Propagator", "Random", "Stochastic", "as_generator"]
+__all__ = ["Context", "Propagator", "Random", "Stochastic", "as_generator", "space_of"]
 
 Random = random.Random | np.random.Generator | int | None
 
@@ -122,6 +122,16 @@ class Propagator(abc.ABC):
             raise ValueError(
                 f"{type(self).__name__} takes {needed} individuals, and there are {available}"
             )
+
+
+def space_of(propagator: Any) -> SearchSpace | None:
+    """The space that a propagator, or one that it is made of, was made for."""
+    if not isinstance(propagator, Propagator):
+        return None
+    space = getattr(propagator, "space", None)
+    for child in propagator.children():
+        space = space or space_of(child)
+    return space
 
 
 class Stochastic(Propagator):

@@ -82,4 +82,5 @@ def current_to_best(points: Array, f: float, cr: float, rng: np.random.Generator
     v = np.where(v < 0, parent / 2, np.where(v > 1, (parent + 1) / 2, v))
     take = np.asarray(rng.random(n) < cr)
     take[int(rng.random() * n)] = True
-    return np.where(take, v, parent)
+    child: Array = np.where(take, v, parent)
+    return child

@@ -1,10 +1,9 @@
-"""Covariance adaptation, differential evolution and density estimation on their own."""
+"""Differential evolution and density estimation on their own, and what models share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,37 +11,23 @@ from numpy.typing import NDArray
 
 from propulate.individual import Individual, Status
 from propulate.propagators.base import Context, Propagator, Random
-from propulate.propagators.cma import CovarianceAdaptation
 from propulate.propagators.differential import SuccessHistory, current_to_best, places
 from propulate.propagators.parzen import propose
-from propulate.propagators.vary import Limits, inherit_categories, reflect
+from propulate.propagators.vary import Limits, inherit_categories
 from propulate.space import SearchSpace
 from propulate.view import PopulationView
 
-__all__ = ["TPE", "ActiveCMA", "BasicCMA", "CMAPropagator", "DifferentialEvolution"]
+__all__ = ["TPE", "DifferentialEvolution", "ModelPropagator", "usable"]
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class BasicCMA:
-    """Only good points shape the covariance."""
-
-    active: bool = False
-
-
-@dataclass(frozen=True)
-class ActiveCMA:
-    """Bad points push the covariance away."""
-
-    active: bool = True
-
-
-def _usable(individual: Individual) -> bool:
+def usable(individual: Individual) -> bool:
+    """Whether a model may learn from it."""
     return individual.status == Status.COMPLETE and math.isfinite(individual.loss)
 
 
-class _Model(Propagator):
+class ModelPropagator(Propagator):
     """Base: a random start, and categories that come from good individuals."""
 
     def __init__(self, limits: Limits, rng: Random) -> None:
@@ -61,80 +46,7 @@ class _Model(Propagator):
         )
 
 
-class CMAPropagator(_Model):
-    """Covariance matrix adaptation (CMA-ES), see `propulate.propagators.cma`.
-
-    Every worker adapts its own distribution, from its own results and those of the others. When
-    nothing is to be gained any more, it starts anew with twice the population.
-
-    Parameters
-    ----------
-    adapter : BasicCMA or ActiveCMA
-    limits : SearchSpace or mapping
-        Categories are inherited from good individuals.
-    rng : source of random numbers, optional
-    pop_size : int, optional
-        Lambda; default 4 + 3 ln n.
-    sigma0 : float
-        First standard deviation, as a share of each range.
-    restarts : bool
-    """
-
-    def __init__(
-        self,
-        adapter: BasicCMA | ActiveCMA,
-        limits: Limits,
-        rng: Random = None,
-        pop_size: int | None = None,
-        sigma0: float = 0.3,
-        *,
-        restarts: bool = True,
-    ) -> None:
-        super().__init__(limits, rng)
-        self._columns = np.flatnonzero(self.space.ordered)
-        if not len(self._columns):
-            raise TypeError("CMAPropagator needs at least one numeric parameter")
-        self.sigma0, self.restarts = sigma0, restarts
-        self._bins = self.space.bins[self._columns]
-        n = len(self._columns)
-        self._model = CovarianceAdaptation(
-            n, np.full(n, 0.5), sigma0, pop_size, active=adapter.active, bins=self._bins
-        )
-
-    def __call__(self, inds: Sequence[Individual]) -> Individual:
-        """A draw from the distribution, folded back into the limits."""
-        model = self._model
-        if self.restarts and model.has_converged:
-            mean = self.generator.random(model.n)
-            size = min(2 * model.size, 400)
-            self._model = model = CovarianceAdaptation(
-                model.n, mean, self.sigma0, size, active=model.active, bins=self._bins
-            )
-        unit = np.full(self.space.n, 0.5)
-        unit[self._columns] = reflect(model.ask(self.generator))
-        return self.child(unit, self._parent(inds))
-
-    def _parent(self, inds: Sequence[Individual]) -> Array:
-        if self.space.ordered.all() or not len(inds):
-            return self.space.sample(self.generator)
-        good = inds.best(10) if isinstance(inds, PopulationView) else list(inds)
-        return good[int(self.generator.random() * len(good))].genes if good else self.fresh().genes
-
-    def observe(self, individual: Individual) -> None:
-        """Learn from any result."""
-        if _usable(individual):
-            self._model.tell(individual.unit[self._columns], individual.loss)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The distribution, JSON-ready."""
-        return {"cma": self._model.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a distribution."""
-        self._model.load_state_dict(state["cma"])
-
-
-class DifferentialEvolution(_Model):
+class DifferentialEvolution(ModelPropagator):
     """Success-history adaptive differential evolution, asynchronous.
 
     R. Tanabe and A. Fukunaga, "Improving the Search Performance of SHADE Using Linear Population
@@ -198,7 +110,7 @@ class DifferentialEvolution(_Model):
     def observe(self, individual: Individual) -> None:
         """Selection, and what it teaches about step factors and crossover rates."""
         drawn = self._drawn.pop(individual.genes.tobytes(), None)
-        if not _usable(individual):
+        if not usable(individual):
             return
         self._known += 1
         entry = individual.loss, individual.unit, individual.genes.copy()
@@ -235,7 +147,7 @@ class DifferentialEvolution(_Model):
         self._archive = [np.array(unit) for unit in state["archive"]]
 
 
-class TPE(_Model):
+class TPE(ModelPropagator):
     """Tree-structured Parzen estimator, see `propulate.propagators.parzen`.
 
     For up to a few hundred evaluations, and for spaces with many categories.
@@ -263,8 +175,8 @@ class TPE(_Model):
         if isinstance(inds, PopulationView):
             unit = inds.arrays(500)[0]
         else:
-            usable = sorted(filter(_usable, inds), key=lambda ind: ind.loss)[:500]
-            unit = np.array([ind.unit for ind in usable])
+            known = sorted(filter(usable, inds), key=lambda ind: ind.loss)[:500]
+            unit = np.array([ind.unit for ind in known])
         if len(unit) < self.n_startup or self.generator.random() < self.epsilon:
             return self.fresh()
         return Individual.from_genes(self.space, propose(self.space, unit, self.generator))

@@ -28,6 +28,12 @@ class RunFolder:
         self.folder, self.resume = folder, resume
         self._lock = -1
 
+    def peek(self, header: dict[str, Any]) -> History:
+        """What earlier sessions did, without a lock; nothing if they are not to be continued."""
+        history = History() if self.resume == "never" else read_history(self.folder)
+        self._check(history.header, header)
+        return history
+
     def open(self, header: dict[str, Any]) -> History:
         """What earlier sessions did.
 

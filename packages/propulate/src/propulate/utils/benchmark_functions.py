@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-__all__ = ["FUNCTIONS", "get_function_search_space"]
+from propulate.space import Categorical, Float, Int, Parameter
+
+__all__ = ["FUNCTIONS", "get_function_search_space", "toy_hpo", "with_delay", "zdt"]
 
 Function = Callable[[Mapping[str, float]], float]
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -84,6 +88,13 @@ def _ackley(x: Vector) -> float:
     return near - math.exp(float(np.cos(2 * np.pi * x).mean())) + 20 + math.e
 
 
+def _levy(x: Vector) -> float:
+    w = 1 + (x - 1) / 4
+    middle = ((w[:-1] - 1) ** 2 * (1 + 10 * np.sin(np.pi * w[:-1] + 1) ** 2)).sum()
+    last = (w[-1] - 1) ** 2 * (1 + np.sin(2 * np.pi * w[-1]) ** 2)
+    return float(np.sin(np.pi * w[0]) ** 2 + middle + last)
+
+
 # name: (formula, dimensions, bounds of each or of all, least value)
 FUNCTIONS: dict[str, tuple[Callable[[Vector], float], int, tuple[tuple[float, float], ...], float]]
 FUNCTIONS = {
@@ -102,6 +113,7 @@ FUNCTIONS = {
     "bisphere": (_bisphere, 30, ((-5.12, 5.12),), 0.0),
     "birastrigin": (_birastrigin, 30, ((-5.12, 5.12),), 0.0),
     "ackley": (_ackley, 10, ((-32.768, 32.768),), 0.0),
+    "levy": (_levy, 10, ((-10.0, 10.0),), 0.0),
 }
 
 
@@ -152,6 +164,81 @@ def get_function_search_space(
     return (noisy if name == "quartic" else function), limits
 
 
-def least_value(names: Iterable[str]) -> dict[str, float]:
-    """The least values of functions."""
-    return {name: FUNCTIONS[name.removesuffix("_noisefree")][3] for name in names}
+def _of_any_size(name: str) -> Function:
+    """A function by itself, of as many parameters as it is given, in their order."""
+    formula, rng = FUNCTIONS[name][0], np.random.default_rng(0)
+
+    def function(params: Mapping[str, float]) -> float:
+        x = np.fromiter(params.values(), float)
+        if name == "quartic":
+            return abs(formula(x) + float(rng.standard_normal(len(x)).sum()))
+        return formula(x)
+
+    return function
+
+
+# the original's names
+bukin_n6, egg_crate = _of_any_size("bukin"), _of_any_size("eggcrate")
+himmelblau, keane, leon = map(_of_any_size, ("himmelblau", "keane", "leon"))
+sphere, rosenbrock, step = map(_of_any_size, ("sphere", "rosenbrock", "step"))
+quartic, rastrigin, griewank = map(_of_any_size, ("quartic", "rastrigin", "griewank"))
+schwefel, bisphere, birastrigin = map(_of_any_size, ("schwefel", "bisphere", "birastrigin"))
+
+
+def toy_hpo() -> tuple[Function, dict[str, Parameter]]:
+    """What a search of hyper-parameters looks like, without training: 0 at its best, and limits.
+
+    Best are a rate of 0.01, three layers, "relu", and "sgd" with a momentum of 0.9.
+    """
+    limits: dict[str, Parameter] = {
+        "rate": Float(1e-5, 1.0, log=True),
+        "layers": Int(1, 8),
+        "activation": Categorical(("relu", "tanh", "gelu")),
+        "optimizer": Categorical(("sgd", "adam")),
+        "momentum": Float(0.0, 0.99, when={"optimizer": "sgd"}),
+    }
+    penalties = {"relu": 0.0, "gelu": 0.05, "tanh": 0.2}
+
+    def loss(params: Mapping[str, Any]) -> float:
+        rate = math.log10(params["rate"]) + 2
+        adam = params["optimizer"] == "adam"
+        other = 0.1 if adam else 2 * (params["momentum"] - 0.9) ** 2
+        depth = 0.03 * (params["layers"] - 3) ** 2
+        return float(0.2 * rate**2 + depth + penalties[params["activation"]] + other)
+
+    return loss, limits
+
+
+def zdt(
+    number: int, n: int = 30
+) -> tuple[Callable[[Mapping[str, float]], tuple[float, float]], dict[str, tuple[float, float]]]:
+    """Problem 1, 2 or 3 of two objectives, both to be minimised, and its limits.
+
+    E. Zitzler, K. Deb and L. Thiele, Evol. Comput. 8 (2000) 173. All but the first parameter are 0
+    on the front.
+    """
+    if number not in {1, 2, 3}:
+        raise ValueError(f"there are problems 1, 2 and 3, not {number!r}")
+    names = _names(n)
+
+    def losses(params: Mapping[str, float]) -> tuple[float, float]:
+        first, *others = (params[name] for name in names)
+        g = 1 + 9 * sum(others) / (n - 1)
+        share = first / g
+        falling = share**2 if number == 2 else math.sqrt(share)
+        waves = share * math.sin(10 * math.pi * first) if number == 3 else 0.0
+        return first, g * (1 - falling - waves)
+
+    return losses, dict.fromkeys(names, (0.0, 1.0))
+
+
+def with_delay(
+    function: Callable[[Any], Any], seconds: Callable[[], float]
+) -> Callable[[Any], Any]:
+    """The function, with evaluations that take a time; `seconds` is called for each."""
+
+    def delayed(params: Any) -> Any:
+        time.sleep(seconds())
+        return function(params)
+
+    return delayed

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from propulate.individual import Individual, Status
 from propulate.propagators.base import Context, Propagator, Random
-from propulate.propagators.swarm import numeric_space
+from propulate.propagators.pso import numeric_space
 from propulate.propagators.vary import Limits, reflect
 
 __all__ = ["ParallelNelderMead"]
@@ -46,7 +46,7 @@ class ParallelNelderMead(Propagator):
     limits : SearchSpace or mapping
         Numbers only.
     rng : source of random numbers, optional
-    start : mapping, optional
+    start : mapping or sequence of float, optional
         Where the first simplex begins; default a random point.
     alpha, gamma, rho, sigma : float
         Factors of reflection, expansion, contraction, shrinkage.
@@ -58,7 +58,7 @@ class ParallelNelderMead(Propagator):
         self,
         limits: Limits,
         rng: Random = None,
-        start: Mapping[str, Any] | None = None,
+        start: Mapping[str, Any] | Sequence[float] | None = None,
         alpha: float = 1.0,
         gamma: float = 2.0,
         rho: float = 0.5,
@@ -69,7 +69,7 @@ class ParallelNelderMead(Propagator):
         self.space = numeric_space(limits, type(self).__name__)
         self.alpha, self.gamma, self.rho, self.sigma = alpha, gamma, rho, sigma
         self.scale = scale
-        self._start = None if start is None else self.space.to_unit(self.space.encode(start))
+        self._start = None if start is None else Individual(start, self.space).unit
         self._simplex: list[tuple[float, Array]] = []
         self._filling = True  # take in whatever is known until there are n + 1 vertices
         self._next: deque[tuple[Array, _Move | None]] = deque()
