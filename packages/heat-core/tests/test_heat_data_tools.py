@@ -184,6 +184,45 @@ def test_training_on_all_ranks_is_training_on_all_rows(blocking: bool) -> None:
         ht.optim.DataParallelOptimizer(None)
 
 
+class Branches(torch.nn.Module):
+    """Layers of two types, of which a pass uses some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = torch.nn.ModuleList([torch.nn.Linear(2, 3) for _ in range(4)])
+        self.last = torch.nn.Linear(3, 1, dtype=torch.float64)
+
+    def forward(self, x: torch.Tensor, used: list[int]) -> torch.Tensor:
+        return self.last(sum(self.layers[k](x) for k in used).double())
+
+
+@pytest.mark.parallel([1, 2, 3, 4])
+@pytest.mark.parametrize("blocking", [False, True])
+@pytest.mark.parametrize("elements", [1, 8, 1000])
+def test_ranks_may_use_different_parameters(blocking: bool, elements: int) -> None:
+    comm = ht.get_comm()
+    own, reference = Branches(), Branches()
+    model = ht.nn.DataParallel(own, comm, None, blocking, bucket_elements=elements)
+    reference.load_state_dict(own.state_dict())
+    # In other orders, one layer on some ranks only, layer 3 nowhere, and an idle last rank.
+    uses = [[0, 1] if rank % 2 else [1, 2, 0] for rank in range(comm.size)]
+    uses[-1] = uses[-1] if comm.size == 1 else []
+    x = torch.arange(8.0).reshape(4, 2)
+    for passes in (1, 2):  # the second time, gradients grow after they have been sent
+        for _ in range(passes):
+            if uses[comm.rank]:
+                model(x + comm.rank, uses[comm.rank]).sum().backward()
+            for rank, used in enumerate(uses):
+                if used:
+                    (reference(x + rank, used).sum() / comm.size).backward()
+        model.wait()
+        for (name, got), want in zip(own.named_parameters(), reference.parameters(), strict=True):
+            assert (got.grad is None) == (want.grad is None) == name.startswith("layers.3")
+            if want.grad is not None:
+                np.testing.assert_allclose(got.grad, want.grad, rtol=1e-5)
+        own.zero_grad(), reference.zero_grad()
+
+
 def test_plateaus() -> None:
     detector = ht.optim.utils.DetectMetricPlateau(patience=2, threshold=0.1, cooldown=2)
     found = [detector.test_if_improving(v) for v in (1.0, 0.5, 0.49, 0.48, 0.47, 0.47, 0.47, 0.2)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 import heat_core as ht
@@ -224,6 +225,36 @@ def test_lu(shape: tuple[int, int], kind: str, every_layout: Any, budget: str) -
 
 
 @pytest.mark.parallel([1, 2, 3, 4, 7])
+@pytest.mark.parametrize("kind", ["d", "D"])
+def test_factors_are_kept_for_right_sides(kind: str, every_layout: Any, budget: str) -> None:
+    n = 9
+    a, b = sample(n, n, kind=kind), sample(n, 3, kind=kind)
+    packed, pivots = scipy.linalg.lu_factor(a)
+    for x in every_layout(a):
+        found = ht.linalg.lu_factor(x)
+        np.testing.assert_array_equal(found.piv.numpy(), pivots)
+        np.testing.assert_allclose(found.lu.numpy(), packed, atol=1e-13)
+        for trans, matrix in enumerate((a, a.T, a.conj().T)):
+            for right in (ht.array(b, split=1 - trans % 2), ht.array(b[:, 0], split=0)):
+                solution = ht.linalg.lu_solve(found, right, trans)
+                assert solution.split == right.split and solution.shape == right.shape
+                np.testing.assert_allclose(matrix @ solution.numpy(), right.numpy(), atol=1e-12)
+    tall = ht.linalg.lu_factor(ht.array(sample(9, 4), split=0))
+    assert (tall.lu.shape, tall.piv.shape) == ((9, 4), (4,))
+    singular = ht.linalg.lu_factor(ht.array(np.ones((4, 4)), split=0))
+    with pytest.raises(ht.linalg.LinAlgError, match="singular"):
+        ht.linalg.lu_solve(singular, ht.ones(4))
+    for wrong in (
+        lambda: ht.linalg.lu_solve(found, ht.array(b), 3),
+        lambda: ht.linalg.lu_solve((found.lu, found.piv[:2]), ht.array(b)),
+        lambda: ht.linalg.lu_solve(found, ht.array(b[:2], split=0)),
+        lambda: ht.linalg.lu_solve(tall, ht.array(b)),
+    ):
+        with pytest.raises(ValueError, match=r"trans|pivots|right sides|square"):
+            wrong()
+
+
+@pytest.mark.parallel([1, 2, 3, 4, 7])
 @pytest.mark.parametrize(("n", "kind"), EXTENTS)
 def test_cholesky_and_triangular(
     n: int, kind: str, every_layout: Any, budget: str, check: Any
@@ -238,7 +269,17 @@ def test_cholesky_and_triangular(
     for x in every_layout(lower):
         for y in every_layout(b, unbalanced=False):
             check(ht.linalg.solve_triangular(x, y, upper=False), np.linalg.solve(lower, b))
+        check(
+            ht.linalg.solve_triangular(x, ht.array(b.T, split=1), upper=False, left=False),
+            b.T @ np.linalg.inv(lower),
+            atol=1e-12,
+        )
         upper = ht.array(adjoint(lower), split=x.split)
+        check(
+            ht.linalg.solve_triangular(upper, b[:, 0], left=False),
+            b[:, 0] @ np.linalg.inv(adjoint(lower)),
+            atol=1e-12,
+        )
         check(ht.linalg.solve_triangular(upper, b), np.linalg.solve(adjoint(lower), b))
         check(
             ht.linalg.solve_triangular(upper, b[:, 0], unitriangular=True),
@@ -272,6 +313,7 @@ def test_stacks(every_layout: Any, check: Any) -> None:
     definite = a @ adjoint(a) + 4 * np.eye(4)
     b = sample(5, 4, 2)
     for x in every_layout(a):
+        check(ht.linalg.lu_solve(ht.linalg.lu_factor(x), ht.array(b)), np.linalg.solve(a, b))
         check(ht.linalg.inv(x), np.linalg.inv(a), atol=1e-11)
         check(ht.linalg.det(x), np.linalg.det(a))
         check(ht.linalg.svdvals(x), np.linalg.svdvals(a))

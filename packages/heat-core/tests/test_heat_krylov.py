@@ -37,6 +37,9 @@ def test_solvers(kind: str, every_layout: Any) -> None:
     for A in every_layout(a, unbalanced=False):
         x = ht.gmres(A, right, restart=N if A.split == 0 else 9)
         np.testing.assert_allclose(a @ x.numpy(), b, atol=1e-8)
+        x = ht.bicgstab(A, right)
+        assert x.split == right.split
+        np.testing.assert_allclose(a @ x.numpy(), b, atol=1e-8)
     seen: list[ht.DNDarray] = []
     weights = ht.array(np.diag(1 / np.diag(s)))
     out = ht.zeros(N, dtype=ht.float64 if kind == "d" else ht.complex128, split=0)
@@ -45,6 +48,16 @@ def test_solvers(kind: str, every_layout: Any) -> None:
     )
     assert found is out and 0 < len(seen) <= N
     np.testing.assert_allclose(s @ out.numpy(), b, atol=1e-8)
+    seen.clear()
+    start, inverse = ht.array(b), ht.array(np.diag(1 / np.diag(a)))
+    found = ht.bicgstab(ht.array(a, split=0), right, start, M=inverse, callback=seen.append)
+    np.testing.assert_allclose(a @ found.numpy(), b, atol=1e-8)
+    assert len(seen) <= 2 * N and np.array_equal(seen[-1].numpy(), found.numpy())
+    # The first product is orthogonal to the residual: a skew matrix stops where it began.
+    skew = np.triu(np.ones((N, N)), 1)
+    ht.bicgstab(ht.array(skew - skew.T, split=0), ht.array(b.real, split=0), maxiter=3)
+    exact = ht.bicgstab(ht.array(np.eye(N), split=0), right, right)
+    np.testing.assert_array_equal(exact.numpy(), b)
 
 
 @pytest.mark.parallel([1, 2, 3])
@@ -56,7 +69,7 @@ def test_sparse_matrices_and_functions() -> None:
     for make in (ht.sparse.sparse_csr_matrix, ht.sparse.sparse_csc_matrix):
         A = make(s, split=0 if make is ht.sparse.sparse_csr_matrix else 1)
         for A_ in (A, A.__matmul__):
-            for solve in (ht.linalg.cg, ht.linalg.gmres):
+            for solve in (ht.linalg.cg, ht.linalg.gmres, ht.linalg.bicgstab):
                 np.testing.assert_allclose(s @ solve(A_, right).numpy(), b, atol=1e-8)
             v, t = ht.linalg.lanczos(A_, N, right)
             values = np.linalg.eigvalsh(t.numpy())

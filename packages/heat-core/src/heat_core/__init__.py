@@ -244,6 +244,7 @@ from heat_core.linalg.inverse import (
     solve,
 )
 from heat_core.linalg.krylov import (
+    bicgstab,
     cg,
     gmres,
 )
@@ -752,6 +753,7 @@ __all__ = [
     "average",
     "balance",
     "bfloat16",
+    "bicgstab",
     "bincount",
     "bitwise_and",
     "bitwise_count",

@@ -8,12 +8,12 @@ from heat_core.linalg.eigen import eig, eigh, eigvals, eigvalsh
 from heat_core.linalg.einsum import einsum
 from heat_core.linalg.hierarchical import hsvd, hsvd_rank, hsvd_rtol
 from heat_core.linalg.incremental_svd import isvd
-from heat_core.linalg.inverse import det, inv, slogdet, solve
-from heat_core.linalg.krylov import cg, gmres
+from heat_core.linalg.inverse import det, inv, lu_solve, slogdet, solve
+from heat_core.linalg.krylov import bicgstab, cg, gmres
 from heat_core.linalg.lanczos import lanczos
 from heat_core.linalg.least_squares import lstsq, pinv
 from heat_core.linalg.lobpcg import lobpcg
-from heat_core.linalg.lu import lu
+from heat_core.linalg.lu import lu, lu_factor
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.matrix_functions import matrix_exp, matrix_power
 from heat_core.linalg.norms import cond, matrix_norm, matrix_rank, norm, vector_norm
@@ -42,6 +42,7 @@ expm = matrix_exp
 
 __all__ = [
     "LinAlgError",
+    "bicgstab",
     "cg",
     "cholesky",
     "cond",
@@ -68,6 +69,8 @@ __all__ = [
     "lobpcg",
     "lstsq",
     "lu",
+    "lu_factor",
+    "lu_solve",
     "matmul",
     "matrix_exp",
     "matrix_norm",

@@ -1,6 +1,6 @@
-"""Linear systems by products with the matrix: conjugate gradients, and GMRES.
+"""Linear systems by products with the matrix: conjugate gradients, BiCGSTAB and GMRES.
 
-Y. Saad: Iterative Methods for Sparse Linear Systems, 2nd ed. (2003), algorithms 9.1 and 6.9.
+Y. Saad: Iterative Methods for Sparse Linear Systems, 2nd ed. (2003), algorithms 9.1, 7.7 and 6.9.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_layout
 from heat_core.linalg.operators import Apply, VectorSpace, applied, operator, operator_type
 
-__all__ = ["cg", "gmres"]
+__all__ = ["bicgstab", "cg", "gmres"]
 
 logger = logging.getLogger(__name__)
+
+# Below this part of the residual's square an inner product says nothing any more.
+_TINY = 1e-30
 
 Callback = Callable[[DNDarray], object]
 
@@ -92,6 +95,73 @@ def cg(
         if callback is not None:
             callback(space.array(x))
     return system.finished(x, out, abs(rr) ** 0.5 <= limit, "cg")
+
+
+def bicgstab(
+    A: Any,
+    b: DNDarray,
+    x0: DNDarray | None = None,
+    *,
+    tol: float = 1e-10,
+    maxiter: int | None = None,
+    M: Any = None,
+    callback: Callback | None = None,
+) -> DNDarray:
+    """The solution of ``A @ x = b`` for any regular ``A``, by few vectors. Collective.
+
+    Its memory does not grow with the iterations as that of ``gmres`` does; its residual does not
+    fall with each of them.
+
+    Parameters
+    ----------
+    A, b, x0, tol, maxiter, callback
+        As of ``cg``.
+    M : as ``A``, optional
+        Approximate inverse of ``A``, applied from the right: the residual is the true one.
+
+    Returns
+    -------
+    DNDarray, (n,)
+        Split like ``b``.
+
+    Notes
+    -----
+    Two products with ``A`` and three allreduces an iteration.
+    """
+    system = _System(A, b, M, "bicgstab")
+    space = system.space
+    x = system.start(x0)
+    r = system.right - system.times(x) if x0 is not None else system.right.clone()
+    limit = tol * space.norm(system.right)
+    shadow, p = r.clone(), r.clone()
+    rho, rr = space.dots((shadow, r), (r, r))
+    for _ in range(10 * len(b) if maxiter is None else maxiter):
+        if abs(rr) ** 0.5 <= limit:
+            break
+        if abs(rho) <= _TINY * abs(rr):
+            # The shadow is orthogonal to the residual: begin again with this one.
+            shadow, p, rho = r.clone(), r.clone(), rr
+        direction = system.preconditioned(p)
+        image = system.times(direction)
+        (curvature,) = space.dots((shadow, image))
+        if curvature == 0:
+            break
+        alpha = rho / curvature
+        s = r - image * alpha
+        correction = system.preconditioned(s)
+        t = system.times(correction)
+        ts, tt = space.dots((t, s), (t, t))
+        omega = ts / tt if tt else 0.0
+        x += direction * alpha + correction * omega
+        r = s - t * omega
+        old = rho
+        rho, rr = space.dots((shadow, r), (r, r))
+        if callback is not None:
+            callback(space.array(x))
+        if omega == 0:
+            break
+        p = r + (p - image * omega) * (rho / old * alpha / omega)
+    return system.finished(x, None, abs(rr) ** 0.5 <= limit, "bicgstab")
 
 
 def gmres(

@@ -11,6 +11,7 @@ from heat_core.array.relayout import to_layout
 from heat_core.linalg.operands import matrix_and_right_side, restored
 from heat_core.linalg.panels import Panel, panels, received
 from heat_core.linalg.stacks import fits, map_matrices
+from heat_core.ops.shape import matrix_transpose
 
 __all__ = ["distributed_triangular_solve", "solve_triangular"]
 
@@ -21,6 +22,7 @@ def solve_triangular(
     *,
     upper: bool = True,
     unitriangular: bool = False,
+    left: bool = True,
 ) -> DNDarray:
     """The solution of ``A @ x = b`` with triangular ``A``. Collective if distributed.
 
@@ -33,6 +35,8 @@ def solve_triangular(
         Which triangle.
     unitriangular : bool
         The diagonal is taken to be 1.
+    left : bool
+        False: the solution of ``x @ A = b``, for b of (n,) or (..., k, n).
 
     Returns
     -------
@@ -44,6 +48,14 @@ def solve_triangular(
     For a matrix beyond ``config.replicate_bytes``, its panels of columns are broadcast one after
     the other, and each rank solves for its columns of ``b``.
     """
+    if not left:
+        turned = solve_triangular(
+            matrix_transpose(A),
+            b if getattr(b, "ndim", 1) < 2 else matrix_transpose(b),
+            upper=not upper,
+            unitriangular=unitriangular,
+        )
+        return turned if turned.ndim < 2 else matrix_transpose(turned)
     matrix, right = matrix_and_right_side(A, b, "solve_triangular")
     if fits(matrix):
         solution = map_matrices(
