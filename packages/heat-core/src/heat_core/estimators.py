@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import Any, ClassVar, TypeVar
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.ops.moments import mean
 from heat_core.ops.reductions import sum as sum_
+from heat_core.parameters import Rules, check_parameters, rules
 
 __all__ = [
     "BaseEstimator",
@@ -37,6 +39,12 @@ class BaseEstimator:
 
     ``fit`` checks them, and sets attributes that end in an underscore.
     """
+
+    _rules: ClassVar[Rules] = rules()
+
+    def _check_parameters(self) -> None:
+        """ValueError, the same on all ranks, for a parameter without meaning."""
+        check_parameters(vars(self), self._rules)
 
     @classmethod
     def _parameter_names(cls) -> list[str]:
@@ -70,6 +78,19 @@ class BaseEstimator:
             else:
                 setattr(self, name, value)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks for: its ``Pipeline`` takes these estimators, with DNDarrays."""
+        known = import_module("sklearn.utils")
+        kinds = {"classifier": is_classifier, "regressor": is_regressor, "clusterer": is_clusterer}
+        kind = next((name for name, holds in kinds.items() if holds(self)), None)
+        return known.Tags(
+            estimator_type=kind,
+            target_tags=known.TargetTags(required=kind in ("classifier", "regressor")),
+            transformer_tags=known.TransformerTags() if is_transformer(self) else None,
+            classifier_tags=known.ClassifierTags() if kind == "classifier" else None,
+            regressor_tags=known.RegressorTags() if kind == "regressor" else None,
+        )
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters

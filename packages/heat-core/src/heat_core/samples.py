@@ -18,6 +18,7 @@ from heat_core.layout import Layout, replicated_layout
 
 __all__ = [
     "Samples",
+    "check_array",
     "check_features",
     "check_numbers",
     "class_codes",
@@ -54,8 +55,7 @@ class Samples:
         ValueError
             If it has not two axes, or fewer than ``least`` rows.
         """
-        if not isinstance(X, DNDarray):
-            raise TypeError(f"samples are a DNDarray, not {type(X).__name__}")
+        check_array(X, "samples")
         if X.larray.is_complex():
             raise TypeError("samples are real numbers")
         if X.ndim != 2:
@@ -96,6 +96,7 @@ class Samples:
         ValueError
             Unless there is one number for each sample.
         """
+        check_array(values, what)
         common_comm((values, *self._marker()))
         if values.ndim == 2 and values.shape[1] == 1:
             values = wrap(
@@ -186,12 +187,23 @@ def class_codes(samples: Samples, y: DNDarray) -> tuple[torch.Tensor, torch.Tens
     (classes, codes) : torch.Tensor, (k,) and (rows,)
         Classes on every rank.
     """
-    if not isinstance(y, DNDarray):
-        raise TypeError(f"classes are a DNDarray, not {type(y).__name__}")
     labels = samples.beside(y, "classes")
-    own = labels.unique()
+    if labels.is_complex():
+        raise TypeError("classes are real numbers")
+    # torch searches no truth values.
+    keys = labels.byte() if labels.dtype is torch.bool else labels
+    own = keys.unique()
     classes = samples.comm.allgatherv(own).unique() if samples.is_distributed else own
-    return classes, torch.searchsorted(classes, labels)
+    if bool(classes.isnan().any()):
+        raise ValueError("there are NaN among the classes: leave these samples out")
+    return classes.to(labels.dtype), torch.searchsorted(classes, keys)
+
+
+def check_array(values: object, what: str) -> None:
+    """TypeError unless it is a DNDarray."""
+    if not isinstance(values, DNDarray):
+        kind = type(values).__name__
+        raise TypeError(f"{what} are a DNDarray, not {kind}: ht.array(..., split=0) makes one")
 
 
 def check_features(samples: Samples, expected: int) -> None:

@@ -13,7 +13,8 @@ from heat_core.estimators import (
     RegressionMixin,
     check_fitted,
 )
-from heat_core.samples import Samples, check_features, class_codes
+from heat_core.parameters import rules, whole
+from heat_core.samples import Samples, check_features, check_numbers, class_codes
 from heat_core.spatial.nearest import cdist_topk
 
 __all__ = ["KNeighborsClassifier", "KNeighborsRegressor"]
@@ -26,11 +27,15 @@ class _Neighbors(BaseEstimator):
     """
 
     n_neighbors: int
+    _rules = rules(n_neighbors=whole(1))
 
     def _keep(self, X: DNDarray) -> Samples:
         samples = Samples.of(X)
-        if not 1 <= self.n_neighbors <= samples.n:
+        self._check_parameters()
+        if self.n_neighbors > samples.n:
             raise ValueError(f"n_neighbors={self.n_neighbors} of {samples.n} samples")
+        finite = bool(samples.local.isfinite().all())
+        check_numbers(samples, finite, "there are NaN or infinite numbers among the samples")
         self.n_features_in_ = samples.d
         self.n_samples_fit_ = samples.n
         self._samples = samples.array(samples.local)
@@ -150,7 +155,10 @@ class KNeighborsRegressor(RegressionMixin, _Neighbors):
     def fit(self, X: DNDarray, y: DNDarray) -> KNeighborsRegressor:
         """Keep samples (n, d) and their numbers (n,). Collective."""
         samples = self._keep(X)
-        self._targets = replicated(samples.array(samples.beside(y, "targets")))
+        targets = samples.beside(y, "targets")
+        finite = bool(targets.isfinite().all())
+        check_numbers(samples, finite, "there are NaN or infinite numbers among the targets")
+        self._targets = replicated(samples.array(targets))
         return self
 
     def predict(self, X: DNDarray) -> DNDarray:

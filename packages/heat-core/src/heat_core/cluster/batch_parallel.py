@@ -19,6 +19,7 @@ from heat_core.cluster.lloyd import accumulate
 from heat_core.cluster.medians import assign_by_sums, weighted_medians
 from heat_core.cluster.seeding import greedy_plus_plus
 from heat_core.layout import replicated_layout
+from heat_core.parameters import one_of, real, rules, whole
 from heat_core.random import Generator, default_rng
 from heat_core.samples import Samples, check_numbers
 
@@ -31,6 +32,13 @@ class _BatchParallel(CentreClusterer):
     """Local clusterings and their merge."""
 
     n_init = 1
+    _rules = rules(
+        n_clusters=whole(1),
+        init=one_of("k-means++", "kmeans++", "k-medians++", "random"),
+        max_iter=whole(1),
+        tol=real(0),
+        n_procs_to_merge=one_of(None) | whole(2),
+    )
 
     def __init__(
         self,
@@ -53,11 +61,7 @@ class _BatchParallel(CentreClusterer):
         del y
         samples = Samples.of(X)
         self._check(samples)
-        if self.init not in ("k-means++", "kmeans++", "k-medians++", "random"):
-            raise ValueError("init is 'k-means++' or 'random'")
         merge = samples.comm.size if self.n_procs_to_merge is None else self.n_procs_to_merge
-        if merge < 2 and self.n_procs_to_merge is not None:
-            raise ValueError(f"n_procs_to_merge is at least 2, not {merge}")
         finite = bool(samples.local.isfinite().all())
         check_numbers(samples, finite, "there are NaN or infinite numbers among the samples")
         rng = default_rng(self.random_state).bits()

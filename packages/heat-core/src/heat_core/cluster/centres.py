@@ -44,6 +44,7 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
     inertia_: float
     functional_value_: float
     n_iter_: int
+    n_features_in_: int
 
     def predict(self, X: DNDarray) -> DNDarray:
         """The nearest centre of each sample, (n,). Local unless ``X`` is split along axis 1."""
@@ -77,17 +78,16 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
         return -float(cost)
 
     def _check(self, samples: Samples) -> None:
-        if not 1 <= self.n_clusters <= samples.n:
+        self._check_parameters()
+        if self.n_clusters > samples.n:
             raise ValueError(f"n_clusters={self.n_clusters} for {samples.n} samples")
-        if self.max_iter < 1 or self.n_init < 1:
-            raise ValueError("max_iter and n_init are at least 1")
         if isinstance(self.init, DNDarray):
             if self.init.shape != (self.n_clusters, samples.d):
                 raise ValueError(
                     f"init of shape {self.init.shape}, but there are {self.n_clusters} clusters "
                     f"of {samples.d} features"
                 )
-        elif self.init not in _INITS:
+        elif str(self.init) not in _INITS:
             raise ValueError(f"init is one of {', '.join(_INITS)} or a DNDarray")
 
     def _start(
@@ -132,6 +132,7 @@ class CentreClusterer(ClusteringMixin, BaseEstimator):
             return False
         self.cluster_centers_ = samples.replicated(centres)
         self.labels_ = samples.array(labels)
+        self.n_features_in_ = samples.d
         self.inertia_ = float(total)
         self.n_iter_ = iterations
         return True

@@ -11,6 +11,7 @@ import torch
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import replicated
 from heat_core.estimators import BaseEstimator, ClusteringMixin
+from heat_core.parameters import real, rules, whole
 from heat_core.samples import Samples, check_numbers
 from heat_core.spatial.distances import euclidean
 from heat_core.spatial.ring import travelling
@@ -47,6 +48,8 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
 
     labels_: DNDarray
     core_sample_indices_: DNDarray
+    n_features_in_: int
+    _rules = rules(eps=real(positive=True), min_samples=whole(1))
 
     def __init__(self, eps: float = 0.5, min_samples: int = 5) -> None:
         self.eps = eps
@@ -56,8 +59,7 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
         """Find the clusters of samples, (n, d). Collective."""
         del y
         samples = Samples.of(X)
-        if self.eps <= 0 or self.min_samples < 1:
-            raise ValueError("eps is positive, and min_samples at least 1")
+        self._check_parameters()
         finite = bool(samples.local.isfinite().all())
         check_numbers(samples, finite, "there are NaN or infinite numbers among the samples")
         rows, columns = self._neighbours(samples)
@@ -74,6 +76,7 @@ class DBSCAN(ClusteringMixin, BaseEstimator):
             ~own_core, rows, core[columns], torch.searchsorted(firsts, heads)[columns], len(firsts)
         )
         self.labels_ = samples.array(labels)
+        self.n_features_in_ = samples.d
         return self
 
     def _neighbours(self, samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.cluster.centres import CentreClusterer, farthest
 from heat_core.cluster.lloyd import accumulate, assign
 from heat_core.ops.moments import var
+from heat_core.parameters import one_of, real, rules, whole
 from heat_core.random import Generator, default_rng
 from heat_core.samples import Samples
 
@@ -54,6 +55,14 @@ class KMeans(CentreClusterer):
     >>> sorted(ht.cluster.KMeans(2, random_state=0).fit(X).cluster_centers_.numpy().ravel())
     [0.5, 9.5]
     """
+
+    _rules = rules(
+        n_clusters=whole(1),
+        max_iter=whole(1),
+        tol=real(0),
+        n_init=whole(1),
+        tol_mode=one_of("relative", "absolute"),
+    )
 
     def __init__(
         self,
@@ -103,10 +112,6 @@ class KMeans(CentreClusterer):
         del y
         samples = Samples.of(X)
         self._check(samples)
-        if self.tol < 0:
-            raise ValueError(f"tol must not be negative: {self.tol}")
-        if self.tol_mode not in ("relative", "absolute"):
-            raise ValueError(f"tol_mode is 'relative' or 'absolute', not {self.tol_mode!r}")
         weights = samples.weights(sample_weight)
         rng = default_rng(self.random_state)
         tolerance = self.tol

@@ -15,6 +15,7 @@ from heat_core.cluster.medians import assign_by_sums
 from heat_core.layout import Layout
 from heat_core.ops.moments import var
 from heat_core.ops.quantile import median
+from heat_core.parameters import real, rules, whole
 from heat_core.random import Generator, default_rng
 from heat_core.samples import Samples, check_numbers
 
@@ -28,6 +29,7 @@ class _MedianClusterer(CentreClusterer):
 
     _assign = staticmethod(assign_by_sums)
     _norm = 1.0
+    _rules = rules(n_clusters=whole(1), max_iter=whole(1), n_init=whole(1))
     tol: float
     random_state: int | Generator | None
 
@@ -144,6 +146,8 @@ class KMedians(_MedianClusterer):
         Sum of the distances to the nearest centre in the 1-norm.
     n_iter_ : int
     """
+
+    _rules = rules(**_MedianClusterer._rules, tol=real(0))
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import torch
 from heat_core.array.dndarray import DNDarray
 from heat_core.cluster.centres import CentreClusterer
 from heat_core.cluster.lloyd import assign
+from heat_core.parameters import rules, whole
 from heat_core.random import Generator, default_rng
 from heat_core.samples import Samples, check_features
 
@@ -51,6 +52,13 @@ class MiniBatchKMeans(CentreClusterer):
     """
 
     n_steps_: int
+    _rules = rules(
+        n_clusters=whole(1),
+        max_iter=whole(1),
+        batch_size=whole(1),
+        max_no_improvement=whole(1),
+        n_init=whole(1),
+    )
 
     def __init__(
         self,
@@ -76,8 +84,6 @@ class MiniBatchKMeans(CentreClusterer):
         del y
         samples = Samples.of(X)
         self._check(samples)
-        if self.batch_size < 1 or self.max_no_improvement < 1:
-            raise ValueError("batch_size and max_no_improvement are at least 1")
         rng = default_rng(self.random_state)
         self.inertia_ = math.inf
         for _ in range(1 if isinstance(self.init, DNDarray) else self.n_init):
@@ -97,7 +103,7 @@ class MiniBatchKMeans(CentreClusterer):
             self._check(samples)
             centres = self._start(samples, default_rng(self.random_state), None)
             self._seen = samples.local.new_zeros(self.n_clusters, dtype=torch.float64)
-            self.n_steps_ = 0
+            self.n_steps_, self.n_features_in_ = 0, samples.d
         else:
             check_features(samples, self.cluster_centers_.shape[1])
             centres = self.cluster_centers_.larray.to(samples.local.dtype)

@@ -14,6 +14,7 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.cluster.centres import TIE
 from heat_core.cluster.kmeans import KMeans
 from heat_core.estimators import BaseEstimator, ClusteringMixin, check_fitted
+from heat_core.parameters import one_of, real, rules, whole
 from heat_core.random import Generator, default_rng
 from heat_core.samples import Samples, check_features
 
@@ -64,6 +65,15 @@ class GaussianMixture(ClusteringMixin, BaseEstimator):
     converged_: bool
     n_iter_: int
     lower_bound_: float
+    n_features_in_: int
+    _rules = rules(
+        n_components=whole(1),
+        covariance_type=one_of("full", "diag"),
+        tol=real(0),
+        reg_covar=real(0),
+        max_iter=whole(1),
+        n_init=whole(1),
+    )
 
     def __init__(
         self,
@@ -88,15 +98,14 @@ class GaussianMixture(ClusteringMixin, BaseEstimator):
         """Find the components of samples, (n, d). Collective."""
         del y
         samples = Samples.of(X)
-        if self.covariance_type not in ("full", "diag"):
-            raise ValueError("covariance_type is 'full' or 'diag'")
-        if min(self.n_components, self.max_iter, self.n_init) < 1 or self.reg_covar < 0:
-            raise ValueError("n_components, max_iter and n_init are at least 1, reg_covar 0")
+        self._check_parameters()
+        if self.n_components > samples.n:
+            raise ValueError(f"n_components={self.n_components} for {samples.n} samples")
         rng = default_rng(self.random_state)
         self.lower_bound_ = -math.inf
         for _ in range(self.n_init):
             self._climb(samples, rng)
-        self.labels_ = self.predict(X)
+        self.labels_, self.n_features_in_ = self.predict(X), samples.d
         return self
 
     def _climb(self, samples: Samples, rng: Generator) -> None:

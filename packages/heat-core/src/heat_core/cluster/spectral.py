@@ -15,6 +15,7 @@ from heat_core.estimators import BaseEstimator, ClusteringMixin, check_fitted
 from heat_core.linalg.lanczos import lanczos
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.randomized import dominant_eigenpairs
+from heat_core.parameters import one_of, real, rules, whole
 from heat_core.random import Generator, default_rng
 from heat_core.samples import Samples, check_features, check_numbers
 
@@ -64,6 +65,19 @@ class Spectral(ClusteringMixin, BaseEstimator):
     labels_: DNDarray
     eigenvalues_: DNDarray
     n_clusters_: int
+    _rules = rules(
+        n_clusters=one_of(None) | whole(1),
+        gamma=real(0),
+        metric=one_of("rbf", "euclidean"),
+        laplacian=one_of("fully_connected", "eNeighbour"),
+        threshold=real(),
+        boundary=one_of("upper", "lower"),
+        eigen_solver=one_of("randomized", "lanczos"),
+        reigh_rank=whole(1),
+        reigh_power_iter=whole(0),
+        lanczos_n_iter=whole(1),
+        assign_labels=one_of("kmeans"),
+    )
 
     def __init__(
         self,
@@ -99,7 +113,9 @@ class Spectral(ClusteringMixin, BaseEstimator):
         """Find the groups of samples, (n, d). Collective."""
         del y
         samples = Samples.of(X)
-        self._check(samples)
+        self._check_parameters()
+        if self.n_clusters is not None and self.n_clusters > samples.n:
+            raise ValueError(f"n_clusters={self.n_clusters} for {samples.n} samples")
         finite = bool(samples.local.isfinite().all())
         check_numbers(samples, finite, "there are NaN or infinite numbers among the samples")
         threshold = self.threshold if self.laplacian == "eNeighbour" else None
@@ -117,7 +133,7 @@ class Spectral(ClusteringMixin, BaseEstimator):
             gaps = values.diff()[: max(1, len(values) // 2)]
             k = int(gaps.argmax()) + 1 if len(gaps) else 1
         self.n_clusters_, self.n_features_in_ = k, samples.d
-        self._kept_ = samples
+        self._kept_ = samples.array(samples.local)
         self._eigenvectors_ = vectors[:, order[:k]]
         self._scale_ = scale
         self._means = KMeans(k, random_state=self.random_state, n_init=4)
@@ -130,7 +146,7 @@ class Spectral(ClusteringMixin, BaseEstimator):
         check_fitted(self)
         queries = Samples.of(X, least=0)
         check_features(queries, self.n_features_in_)
-        known = self._kept_
+        known = Samples.of(self._kept_)
         if queries.layout.split is None and known.is_distributed:
             whole = queries.array(queries.local)
             queries = Samples.of(to_layout(whole, whole.layout.with_split(0, X.comm.size)), least=0)
@@ -142,19 +158,6 @@ class Spectral(ClusteringMixin, BaseEstimator):
         extended = found[:, :-1] * degrees.rsqrt() / values
         labels = self._means.predict(queries.array(self._normalised(extended)))
         return labels.resplit(None) if X.split is None else labels
-
-    def _check(self, samples: Samples) -> None:
-        if self.n_clusters is not None and not 1 <= self.n_clusters <= samples.n:
-            raise ValueError(f"n_clusters={self.n_clusters} for {samples.n} samples")
-        for name, known in (
-            ("metric", ("rbf", "euclidean")),
-            ("laplacian", ("fully_connected", "eNeighbour")),
-            ("boundary", ("upper", "lower")),
-            ("eigen_solver", ("randomized", "lanczos")),
-            ("assign_labels", ("kmeans",)),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is one of {', '.join(known)}")
 
     def _normalised(self, rows: torch.Tensor) -> torch.Tensor:
         if not self.normalize:

@@ -23,6 +23,8 @@ from heat_core.linalg.randomized import rsvd
 from heat_core.linalg.stacks import as_matrices
 from heat_core.linalg.svd import SVDResult, svd
 from heat_core.ops.joining import concatenate, stack
+from heat_core.parameters import one_of, real, rules, whole
+from heat_core.samples import check_array
 
 __all__ = ["DMD", "DMDc"]
 
@@ -48,6 +50,11 @@ class _Modes(RegressionMixin, BaseEstimator):
     rom_eigenmodes_: DNDarray
     dmdmodes_: DNDarray
     n_modes_: int
+    _rules = rules(
+        svd_solver=one_of(*_SOLVERS),
+        svd_rank=one_of(None) | whole(1),
+        svd_tol=one_of(None) | real(0),
+    )
 
     def __init__(
         self,
@@ -60,14 +67,10 @@ class _Modes(RegressionMixin, BaseEstimator):
         self.svd_tol = svd_tol
 
     def _checked(self, X: DNDarray) -> DNDarray:
-        if self.svd_solver not in _SOLVERS:
-            raise ValueError(f"svd_solver is one of {', '.join(_SOLVERS)}")
+        self._check_parameters()
         if self.svd_solver == "randomized" and self.svd_rank is None:
             raise ValueError("svd_solver 'randomized' needs svd_rank")
-        if self.svd_rank is not None and self.svd_rank < 1:
-            raise ValueError(f"svd_rank is at least 1, not {self.svd_rank}")
-        if not isinstance(X, DNDarray):
-            raise TypeError(f"snapshots are a DNDarray, not {type(X).__name__}")
+        check_array(X, "snapshots")
         if X.ndim != 2 or X.shape[1] < 2 or X.shape[0] < 1:
             raise ValueError(f"snapshots are columns, (features, times >= 2), not {X.shape}")
         return as_matrices(X, "DMD")

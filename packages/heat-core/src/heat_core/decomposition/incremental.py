@@ -16,6 +16,7 @@ from heat_core.array.relayout import replicated
 from heat_core.decomposition.projection import Projection
 from heat_core.decomposition.scatter import mean_and_energy
 from heat_core.linalg.qr import qr
+from heat_core.parameters import one_of, rules, whole
 from heat_core.samples import Samples, check_features
 from heat_core.utils.data.windows import hdf5_shape, hdf5_windows
 
@@ -47,6 +48,7 @@ class IncrementalPCA(Projection):
     _mean_: torch.Tensor
     _squares_: torch.Tensor
     _total_: float
+    _rules = rules(n_components=one_of(None) | whole(1), batch_size=one_of(None) | whole(1))
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class IncrementalPCA(Projection):
         dataset : str
             Of a file: the name of the table.
         """
+        self._check_parameters()
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         if isinstance(X, (str, PathLike)):
@@ -97,6 +100,7 @@ class IncrementalPCA(Projection):
         """Take more samples, (n, d), into account. Collective."""
         del y
         samples = Samples.of(X)
+        self._check_parameters()
         known = hasattr(self, "components_")
         if known:
             check_features(samples, self.n_features_in_)
@@ -125,7 +129,4 @@ class IncrementalPCA(Projection):
         return self
 
     def _part(self, n_features: int) -> int:
-        size = 5 * n_features if self.batch_size is None else self.batch_size
-        if size < 1:
-            raise ValueError(f"batch_size is at least 1, not {size}")
-        return size
+        return 5 * n_features if self.batch_size is None else self.batch_size

@@ -15,6 +15,7 @@ from heat_core.linalg.hierarchical import hsvd
 from heat_core.linalg.qr import qr
 from heat_core.linalg.randomized import rsvd
 from heat_core.linalg.svd import SVDResult, svd
+from heat_core.parameters import one_of, real, rules, whole
 from heat_core.random import Generator
 from heat_core.samples import Samples
 
@@ -62,6 +63,14 @@ class PCA(Projection):
     """
 
     n_samples_: int
+    _rules = rules(
+        n_components=one_of(None) | real(),
+        svd_solver=one_of(*_SOLVERS),
+        tol=one_of(None) | real(0),
+        iterated_power=one_of("auto") | whole(0),
+        n_oversamples=whole(0),
+        power_iteration_normalizer=one_of("qr"),
+    )
 
     def __init__(
         self,
@@ -105,16 +114,17 @@ class PCA(Projection):
         return self
 
     def _check(self, samples: Samples) -> None:
-        if self.svd_solver not in _SOLVERS:
-            raise ValueError(f"svd_solver is one of {', '.join(_SOLVERS)}")
-        if self.power_iteration_normalizer != "qr":
-            raise ValueError("power_iteration_normalizer is 'qr'")
+        self._check_parameters()
         wanted, most = self.n_components, min(samples.n, samples.d)
-        if isinstance(wanted, float) and not 0 < wanted < 1:
-            raise ValueError(f"a share of the variance is within (0, 1), not {wanted}")
-        if isinstance(wanted, int) and not 1 <= wanted <= most:
-            raise ValueError(f"n_components={wanted} of {samples.n} samples, {samples.d} features")
-        if self.svd_solver == "randomized" and isinstance(wanted, float):
+        if wanted is None:
+            return
+        if not isinstance(wanted, float):
+            if not 1 <= wanted <= most:
+                sizes = f"{samples.n} samples, {samples.d} features"
+                raise ValueError(f"n_components={wanted} of {sizes}")
+        elif not 0 < wanted < 1:
+            raise ValueError(f"n_components as a share of the variance is in (0, 1), not {wanted}")
+        elif self.svd_solver == "randomized":
             raise ValueError("a share of the variance needs another svd_solver than 'randomized'")
 
     def _chosen(self, samples: Samples) -> str:
@@ -122,14 +132,15 @@ class PCA(Projection):
             return self.svd_solver
         if samples.d <= _AUTO_FEATURES:
             return "covariance_eigh"
-        return "randomized" if isinstance(self.n_components, int) else "full"
+        counted = self.n_components is not None and not isinstance(self.n_components, float)
+        return "randomized" if counted else "full"
 
     def _wanted(self, samples: Samples, squares: torch.Tensor, total: float) -> int:
         most = min(samples.n, samples.d, len(squares))
         if self.n_components is None:
             return most
-        if isinstance(self.n_components, int):
-            return min(self.n_components, most)
+        if not isinstance(self.n_components, float):
+            return min(int(self.n_components), most)
         # As scikit-learn: the first number whose share exceeds the wanted one.
         shares = squares.cumsum(0) / total if total > 0 else torch.ones_like(squares)
         return min(int((shares <= self.n_components).sum()) + 1, most)
@@ -141,7 +152,7 @@ class PCA(Projection):
         return _whole(found.Vh, found.S)
 
     def _randomized(self, centred: DNDarray) -> _Found:
-        k = self.n_components if isinstance(self.n_components, int) else min(centred.shape)
+        k = int(self.n_components or min(centred.shape))
         powers = 4 if isinstance(self.iterated_power, str) else self.iterated_power
         found = rsvd(centred, k, self.n_oversamples, powers, random_state=self.random_state)
         return _whole(found.Vh, found.S)
@@ -152,7 +163,7 @@ class PCA(Projection):
             # Half of the error for what the levels lose; the share itself is cut to measure.
             rtol = math.sqrt(1 - self.n_components) / 2
         elif self.n_components is not None or rtol is None:
-            rank = self.n_components or min(centred.shape)
+            rank = int(self.n_components or min(centred.shape))
         found: Any = hsvd(centred, rank, rtol=rtol, safetyshift=5, compute_sv=True)
         return _whole(found.V.T, found.S)
 

@@ -11,11 +11,9 @@ from heat_core.array.relayout import replicated, to_layout
 from heat_core.estimators import BaseEstimator
 from heat_core.ops.arithmetic import maximum
 from heat_core.ops.shape import matrix_transpose
+from heat_core.parameters import one_of, real, rules, whole
 
 __all__ = ["Laplacian"]
-
-_DEFINITIONS = ("norm_sym", "norm_rw", "simple")
-_MODES = ("fully_connected", "eNeighbour", "kNN")
 
 
 class Laplacian(BaseEstimator):
@@ -41,6 +39,14 @@ class Laplacian(BaseEstimator):
     neighbours : int
         Of ``"kNN"``.
     """
+
+    _rules = rules(
+        definition=one_of("norm_sym", "norm_rw", "simple"),
+        mode=one_of("fully_connected", "eNeighbour", "kNN"),
+        threshold_key=one_of("upper", "lower"),
+        threshold_value=real(),
+        neighbours=whole(1),
+    )
 
     def __init__(
         self,
@@ -68,10 +74,7 @@ class Laplacian(BaseEstimator):
         ValueError
             For unknown choices, and unless the similarities are a square table.
         """
-        if self.definition not in _DEFINITIONS or self.mode not in _MODES:
-            raise ValueError(f"definition is one of {_DEFINITIONS}, mode one of {_MODES}")
-        if self.threshold_key not in ("upper", "lower"):
-            raise ValueError(f"threshold_key is 'upper' or 'lower', not {self.threshold_key!r}")
+        self._check_parameters()
         table = self.similarity(X)
         if table.ndim != 2 or table.shape[0] != table.shape[1]:
             raise ValueError(f"similarities are a square table, not {table.shape}")

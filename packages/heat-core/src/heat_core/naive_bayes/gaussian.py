@@ -17,6 +17,7 @@ from heat_core.ops.exponential import exp, log
 from heat_core.ops.logical import isfinite
 from heat_core.ops.reductions import max as max_
 from heat_core.ops.reductions import sum as sum_
+from heat_core.parameters import real, rules
 from heat_core.samples import Samples, check_features, class_codes
 
 __all__ = ["GaussianNB", "class_sums"]
@@ -53,6 +54,8 @@ class GaussianNB(ClassificationMixin, BaseEstimator):
     theta_: DNDarray
     var_: DNDarray
     epsilon_: float
+    n_features_in_: int
+    _rules = rules(var_smoothing=real(0))
 
     def __init__(self, priors: object = None, var_smoothing: float = 1e-9) -> None:
         self.priors = priors
@@ -113,6 +116,7 @@ class GaussianNB(ClassificationMixin, BaseEstimator):
         first: bool,
     ) -> None:
         """Add the moments of samples to those that there are (Chan, Golub, LeVeque 1979)."""
+        self._check_parameters()
         priors = self._checked_priors(len(classes), samples.local.device)
         weights = samples.weights(sample_weight)
         shift = samples.rows([0])[0].double()
@@ -139,7 +143,7 @@ class GaussianNB(ClassificationMixin, BaseEstimator):
             means = self.theta_.larray + difference * share
             count = old + count
             seen = both
-        self.classes_ = samples.shared(classes)
+        self.classes_, self.n_features_in_ = samples.shared(classes), samples.d
         self.class_count_ = samples.shared(count)
         self.class_prior_ = samples.shared(count / count.sum() if priors is None else priors)
         self.theta_ = samples.shared(means)

@@ -6,6 +6,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.estimators import BaseEstimator, TransformMixin
+from heat_core.parameters import one_of, rules
 from heat_core.samples import Samples
 
 __all__ = ["Normalizer"]
@@ -23,6 +24,8 @@ class Normalizer(TransformMixin, BaseEstimator):
         False: ``transform`` writes to the samples themselves if they are floating-point numbers.
     """
 
+    _rules = rules(norm=one_of(*_ORDERS))
+
     def __init__(self, norm: str = "l2", *, copy: bool = True) -> None:
         self.norm = norm
         self.copy = copy
@@ -30,8 +33,7 @@ class Normalizer(TransformMixin, BaseEstimator):
     def fit(self, X: DNDarray, y: DNDarray | None = None) -> Normalizer:
         """Check parameters and samples. Local unless ``X`` is split along axis 1."""
         del y
-        if self.norm not in _ORDERS:
-            raise ValueError(f"norm is one of {', '.join(_ORDERS)}, not {self.norm!r}")
+        self._check_parameters()
         self.n_features_in_ = Samples.of(X).d
         return self
 

@@ -11,6 +11,7 @@ from heat_core.array.dndarray import DNDarray
 from heat_core.estimators import BaseEstimator, TransformMixin, check_fitted
 from heat_core.ops.moments import moments
 from heat_core.ops.quantile import percentile
+from heat_core.parameters import ascending, rules
 from heat_core.samples import Samples, check_features
 
 __all__ = ["MaxAbsScaler", "MinMaxScaler", "RobustScaler", "StandardScaler"]
@@ -70,6 +71,14 @@ class Scaler(TransformMixin, BaseEstimator):
         return samples
 
 
+def _check_learnt(*learnt: torch.Tensor) -> None:
+    """ValueError if statistics, which all ranks have, are not finite."""
+    if not all(bool(part.isfinite().all()) for part in learnt):
+        raise ValueError(
+            "there are NaN or infinite numbers among the samples: leave them out or replace them"
+        )
+
+
 class RunningScaler(Scaler):
     """A scaler that can learn from one part of the samples after the other."""
 
@@ -119,6 +128,7 @@ class StandardScaler(RunningScaler):
         found = moments(samples.array(samples.local), axis=0, order=2)
         assert found.m2 is not None
         n, mean, m2 = samples.n, found.mean.larray.double(), found.m2.larray.double()
+        _check_learnt(m2)
         if known:
             old, old_mean = self.n_samples_seen_, self.mean_.larray
             # Chan, Golub, LeVeque (1979), eq. 2.1
@@ -154,6 +164,7 @@ def _extremes(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
         )
     if samples.is_distributed:
         samples.comm.allreduce(packed, "max", out=packed)
+    _check_learnt(packed)
     return -packed[: samples.d], packed[samples.d :]
 
 
@@ -174,6 +185,7 @@ class MinMaxScaler(RunningScaler):
         Replicated; ``transform`` is ``X * scale_ + min_``.
     """
 
+    _rules = rules(feature_range=ascending())
     data_min_: DNDarray
     data_max_: DNDarray
     data_range_: DNDarray
@@ -194,9 +206,8 @@ class MinMaxScaler(RunningScaler):
     def partial_fit(self, X: DNDarray, y: DNDarray | None = None) -> MinMaxScaler:
         """Learn from more samples. Collective."""
         del y
+        self._check_parameters()
         start, stop = self.feature_range
-        if start >= stop:
-            raise ValueError(f"feature_range is ascending: {self.feature_range}")
         known = hasattr(self, "data_min_")
         samples = self._seen(X)
         low, high = _extremes(samples)
@@ -279,6 +290,7 @@ class RobustScaler(Scaler):
         Replicated.
     """
 
+    _rules = rules(quantile_range=ascending(0, 100))
     center_: DNDarray
     scale_: DNDarray
 
@@ -300,13 +312,13 @@ class RobustScaler(Scaler):
     def fit(self, X: DNDarray, y: DNDarray | None = None) -> RobustScaler:
         """Learn from samples, (n, d). Collective."""
         del y
+        self._check_parameters()
         lower, upper = self.quantile_range
-        if not 0 <= lower < upper <= 100:
-            raise ValueError(f"quantile_range is ascending in [0, 100]: {self.quantile_range}")
         self.__dict__.pop("n_features_in_", None)
         samples = self._seen(X)
         found = percentile(samples.array(samples.local), [lower, 50.0, upper], axis=0)
         low, middle, high = found.resplit(None).larray.double()
+        _check_learnt(low, middle, high)
         width = high - low
         width = torch.where(width > 0, width, 1.0)
         if self.unit_variance:

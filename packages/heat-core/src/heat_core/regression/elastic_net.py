@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from heat_core.array.dndarray import DNDarray
-from heat_core.regression.gram import gram_of
+from heat_core.parameters import real, rules, whole
+from heat_core.regression.gram import check_one_target, gram_of
 from heat_core.regression.lasso import coordinate_descent
 from heat_core.regression.linear import LinearModel
 
@@ -40,6 +41,7 @@ class ElasticNet(LinearModel):
     """
 
     n_iter_: int
+    _rules = rules(alpha=real(0), l1_ratio=real(0, 1), max_iter=whole(1), tol=real(0))
 
     def __init__(
         self,
@@ -58,10 +60,8 @@ class ElasticNet(LinearModel):
 
     def fit(self, X: DNDarray, y: DNDarray, sample_weight: DNDarray | None = None) -> ElasticNet:
         """Find the coefficients of samples, (n, d), and targets, (n,). Collective."""
-        if self.alpha < 0 or not 0 <= self.l1_ratio <= 1 or self.max_iter < 1:
-            raise ValueError("alpha is not negative, l1_ratio in [0, 1], max_iter at least 1")
-        if y.ndim == 2 and y.shape[1] != 1:
-            raise ValueError(f"ElasticNet has one target, not {y.shape[1]}")
+        self._check_parameters()
+        check_one_target(y)
         gram, samples = gram_of(X, y, sample_weight, centred=self.fit_intercept)
         penalties = [self.alpha * self.l1_ratio] * samples.d
         identity = torch.eye(samples.d, dtype=torch.float64, device=gram.xx.device)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from heat_core.array.dndarray import DNDarray
-from heat_core.samples import Samples, products_with_themselves
+from heat_core.samples import Samples, check_array, products_with_themselves
 
-__all__ = ["Gram", "gram_of"]
+__all__ = ["Gram", "check_one_target", "gram_of"]
 
 _BLOCK_ROWS = 1 << 11
 
@@ -76,9 +76,14 @@ def gram_of(
     return Gram(weight, x_mean + shift, y_mean, xx, xy), samples
 
 
+def check_one_target(y: object) -> None:
+    """ValueError for a table of several targets."""
+    if isinstance(y, DNDarray) and y.ndim == 2 and y.shape[1] != 1:
+        raise ValueError(f"there is one target, not {y.shape[1]}")
+
+
 def _targets(samples: Samples, y: DNDarray) -> torch.Tensor:
-    if not isinstance(y, DNDarray):
-        raise TypeError(f"targets are a DNDarray, not {type(y).__name__}")
+    check_array(y, "targets")
     if y.ndim == 1:
         return samples.beside(y, "targets").unsqueeze(1)
     if y.ndim != 2 or y.shape[0] != samples.n:

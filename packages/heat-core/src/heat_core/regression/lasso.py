@@ -12,7 +12,8 @@ from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.dtypes import float_type
 from heat_core.estimators import BaseEstimator, RegressionMixin, check_fitted
 from heat_core.ops.moments import mean
-from heat_core.regression.gram import gram_of
+from heat_core.parameters import real, rules, whole
+from heat_core.regression.gram import check_one_target, gram_of
 from heat_core.samples import Samples, check_features
 
 __all__ = ["Lasso", "coordinate_descent"]
@@ -55,6 +56,9 @@ class Lasso(RegressionMixin, BaseEstimator):
     [[2.0]]
     """
 
+    n_features_in_: int
+    _rules = rules(lam=real(0), max_iter=whole(1), tol=real(0))
+
     def __init__(self, lam: float = 0.1, max_iter: int = 100, tol: float = 1e-6) -> None:
         self.lam = lam
         self.max_iter = max_iter
@@ -69,15 +73,14 @@ class Lasso(RegressionMixin, BaseEstimator):
             Column 0 stands for the intercept.
         y : DNDarray, (n,) or (n, 1)
         """
-        if self.lam < 0 or self.max_iter < 1:
-            raise ValueError("lam must not be negative, and max_iter is at least 1")
-        if y.ndim == 2 and y.shape[1] != 1:
-            raise ValueError(f"Lasso has one target, not {y.shape[1]}")
+        self._check_parameters()
+        check_one_target(y)
         gram, samples = gram_of(x, y, centred=False)
         penalties = [0.0, *(self.lam,) * (samples.d - 1)]
         theta, self.n_iter = coordinate_descent(
             gram.xx / samples.n, gram.xy[:, 0] / samples.n, penalties, self.max_iter, self.tol
         )
+        self.n_features_in_ = samples.d
         self._theta_ = samples.replicated(theta.unsqueeze(1))
         self.coef_ = samples.replicated(theta[1:].unsqueeze(1))
         self.intercept_ = samples.replicated(theta[:1].unsqueeze(1))

@@ -8,6 +8,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.estimators import BaseEstimator, RegressionMixin, check_fitted
+from heat_core.parameters import real, rules
 from heat_core.regression.gram import Gram, gram_of
 from heat_core.samples import Samples, check_features
 
@@ -28,6 +29,7 @@ class LinearModel(RegressionMixin, BaseEstimator):
 
     coef_: DNDarray
     intercept_: float | DNDarray
+    n_features_in_: int
 
     def predict(self, X: DNDarray) -> DNDarray:
         """The numbers of samples, (n,) or (n, m). Local unless ``X`` is split along axis 1."""
@@ -42,6 +44,7 @@ class LinearModel(RegressionMixin, BaseEstimator):
 
     def _keep(self, gram: Gram, samples: Samples, coefficients: torch.Tensor, ndim: int) -> None:
         """Set the attributes from (d, m) coefficients."""
+        self.n_features_in_ = samples.d
         constant = gram.y_mean - gram.x_mean @ coefficients
         if ndim == 1:
             self.coef_ = samples.replicated(coefficients[:, 0].contiguous())
@@ -115,14 +118,15 @@ class Ridge(LinearModel):
         The intercept b is not penalised.
     """
 
+    _rules = rules(alpha=real(0))
+
     def __init__(self, alpha: float = 1.0, *, fit_intercept: bool = True) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
 
     def fit(self, X: DNDarray, y: DNDarray, sample_weight: DNDarray | None = None) -> Ridge:
         """Find the coefficients. Collective; parameters as of ``LinearRegression.fit``."""
-        if self.alpha < 0:
-            raise ValueError(f"alpha must not be negative: {self.alpha}")
+        self._check_parameters()
         gram, samples = gram_of(X, y, sample_weight, centred=self.fit_intercept)
         penalised = gram.xx + self.alpha * torch.eye(
             samples.d, dtype=torch.float64, device=gram.xx.device

@@ -9,6 +9,7 @@ import torch
 from heat_core.array.dndarray import DNDarray
 from heat_core.estimators import BaseEstimator, ClassificationMixin, check_fitted
 from heat_core.ops.moments import moments
+from heat_core.parameters import real, rules, whole
 from heat_core.samples import Samples, check_features, check_numbers, class_codes
 
 __all__ = ["LogisticRegression"]
@@ -47,6 +48,8 @@ class LogisticRegression(ClassificationMixin, BaseEstimator):
     coef_: DNDarray
     intercept_: DNDarray
     n_iter_: int
+    n_features_in_: int
+    _rules = rules(C=real(positive=True), max_iter=whole(1), tol=real(0))
 
     def __init__(
         self,
@@ -73,8 +76,7 @@ class LogisticRegression(ClassificationMixin, BaseEstimator):
             Classes, at least two different ones.
         sample_weight : DNDarray, (n,), optional
         """
-        if not self.C > 0 or self.max_iter < 1:
-            raise ValueError("C is positive, and max_iter at least 1")
+        self._check_parameters()
         samples = Samples.of(X)
         finite = bool(samples.local.isfinite().all())
         check_numbers(samples, finite, "there are NaN or infinite numbers among the samples")
@@ -82,7 +84,7 @@ class LogisticRegression(ClassificationMixin, BaseEstimator):
         if len(classes) < 2:
             raise ValueError("there is one class only")
         weights = samples.weights(sample_weight)
-        self.classes_ = samples.shared(classes)
+        self.classes_, self.n_features_in_ = samples.shared(classes), samples.d
         found, self.n_iter_ = self._minimum(samples, codes, weights, len(classes))
         if self.n_iter_ == self.max_iter:
             logger.warning("LogisticRegression used all of max_iter=%d iterations", self.max_iter)
