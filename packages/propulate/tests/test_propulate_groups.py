@@ -50,6 +50,7 @@ def test_the_ranks_of_a_worker_evaluate_together(comm, tmp_path) -> None:
     for ind in result:
         assert ind.loss == pytest.approx((ind["x"] - 1) ** 2 + ind["n"])
     assert {ind.uid.worker for ind in result} <= set(range(comm.size // 2))
+    assert len(set(comm.handle.allgather(result.best.workdir))) == 1
     tops = search.summarize(2)
     assert (tops is None) == (comm.rank % 2 == 1)
     assert len(load_result(folder / "propulate")) == 60

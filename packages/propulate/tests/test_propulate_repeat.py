@@ -196,7 +196,7 @@ def test_logging_is_set_up_once(tmp_path, capsys) -> None:
         assert len(logger.handlers) == len(before) + 2
         Propulator(loss, limits=LIMITS, generations=20, checkpoint_path=None).propulate()
         shown, written = capsys.readouterr().out, (tmp_path / "logs" / "run.log").read_text()
-        assert shown == written and "evaluations known" in shown and "rank 0" in shown
+        assert shown == written and "20 evaluations of 20, 0 s left" in shown and "rank 0" in shown
         set_logger_config(logging.WARNING, log_to_stdout=False)
         assert len(logger.handlers) == len(before)
         Propulator(loss, limits=LIMITS, generations=20, checkpoint_path=None).propulate()

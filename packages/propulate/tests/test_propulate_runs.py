@@ -15,6 +15,7 @@ from propulate import (
     EvaluationError,
     Float,
     Islands,
+    Population,
     Propulator,
     Settings,
     Status,
@@ -23,6 +24,7 @@ from propulate import (
     load_result,
     pruners,
 )
+from propulate.engine.transport import check_complete
 from propulate.storage.history import read_history
 from propulate.storage.journal import Journal, read_journal
 
@@ -170,6 +172,47 @@ def test_other_limits_stop_the_search() -> None:
     assert reason(patience=30) == "patience"
     assert reason(time_limit=0.05) == "time_limit"
     assert reason(generations=20, callbacks=[lambda ind: ind.uid.seq < 3]) == "callback"
+    search = Propulator(loss, limits=LIMITS, checkpoint_path=None, patience=30, min_delta=100.0)
+    assert len(search.propulate()) == 31  # the first one is better than nothing
+
+
+def test_the_end_of_a_slurm_job_is_a_limit(monkeypatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 720))
+    assert 590 < Settings(time_limit="slurm").time_limit <= 600
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 60))
+    search = Propulator(loss, limits=LIMITS, checkpoint_path=None, time_limit="slurm")
+    assert len(search.propulate()) == 0
+    monkeypatch.delenv("SLURM_JOB_END_TIME")
+    with pytest.raises(ValueError, match="SLURM_JOB_END_TIME"):
+        Settings(time_limit="slurm")
+
+
+def test_each_candidate_has_a_folder_for_the_files_of_the_user(tmp_path: Path) -> None:
+    def train(params) -> float:
+        assert not list(params.workdir.iterdir())
+        (params.workdir / "weights").write_text(str(params["x"]))
+        return loss(params)
+
+    search = Propulator(train, limits=LIMITS, generations=9, checkpoint_path=tmp_path)
+    for result in (search.propulate(), load_result(tmp_path / "propulate")):
+        assert result.best is not None
+        assert (result.best.workdir / "weights").read_text() == str(result.best["x"])
+    assert len(list((tmp_path / "propulate" / "work").iterdir())) == 9
+    with pytest.raises(RuntimeError, match="checkpoint_path"):
+        _ = next(iter(search.population)).workdir
+
+
+@pytest.mark.parallel([3])
+def test_workers_that_know_different_individuals_are_found_out(comm) -> None:
+    search = Islands(loss, limits=LIMITS, max_evaluations=30, checkpoint_path=None, comm=comm)
+    population = search.propulate().population
+    check_complete(comm, 0, population)
+    other = Population(LIMITS)
+    for individual in population[comm.rank == 1 :]:  # it lacks one
+        other.add(individual)
+    with pytest.raises(RuntimeError, match="different individuals"):
+        check_complete(comm, 0, other)
+    check_complete(comm, int(comm.rank == 1), other)  # islands of their own may differ
 
 
 def test_a_discrete_space_is_searched_once_and_exhausted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +80,8 @@ class Individual(Mapping[str, Any]):
     migration_history : tuple of int
     seed : int
         For the user's own random numbers; depends on the uid.
+    folder : Path or None
+        Of the run, if it has one.
     """
 
     # what most individuals have, or have at first
@@ -95,6 +98,7 @@ class Individual(Mapping[str, Any]):
     migration_steps = 0
     migration_history: tuple[int, ...] = ()
     sealed = False
+    folder: Path | None = None
     _values: dict[str, Any] | None = None
     _private: dict[str, Any] | None = None
 
@@ -208,6 +212,19 @@ class Individual(Mapping[str, Any]):
     def seed(self) -> int:
         """For the user's own random numbers."""
         return hash(self.uid) & 0xFFFFFFFF
+
+    @property
+    def workdir(self) -> Path:
+        """A folder of its own for the user's files, such as weights; made when asked for.
+
+        The same one if the evaluation is repeated after a crash, and for the individuals of a
+        result. RuntimeError in a run without ``checkpoint_path``.
+        """
+        if self.folder is None:
+            raise RuntimeError("only individuals of a run with a checkpoint_path have a folder")
+        path = self.folder / "work" / "-".join(map(str, self.uid))
+        path.mkdir(parents=True, exist_ok=True)
+        return path
 
     @property
     def unit(self) -> NDArray[np.float64]:

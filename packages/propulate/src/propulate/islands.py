@@ -15,7 +15,7 @@ from mpi_utils.runtime import load_mpi
 from propulate.engine.evaluation import Evaluator
 from propulate.engine.group import GroupEvaluator, serve, share_result, split_workers
 from propulate.engine.records import Codec
-from propulate.engine.transport import SharedBudget, Transport
+from propulate.engine.transport import SharedBudget, Transport, check_complete
 from propulate.engine.worker import Migration, Worker
 from propulate.individual import Individual
 from propulate.island_layout import island_sizes as sizes_of_islands
@@ -157,10 +157,10 @@ class Islands:
     def _agreed_space(self, limits: Any, propagator: Any) -> SearchSpace:
         if self.settings.deterministic and len(self.sizes) > 1:
             raise ValueError("deterministic=True works on one island")
-        space = limits if limits is not None else space_of(propagator)
-        if space is None:
+        found = limits if limits is not None else space_of(propagator)
+        if found is None:
             raise ValueError("give limits=: the propagator does not say what is searched")
-        space = SearchSpace.of(space)
+        space = SearchSpace.of(found)
         if self.comm is not None:
             agree(self.comm, space.hash, "the search space")
         return space
@@ -208,6 +208,7 @@ class Islands:
             "sign": self.settings.signs,
             "pruner": self._pruner,
             "timeout": self.settings.eval_timeout,
+            "folder": self.settings.folder,
             "reraise": self.settings.on_error == "raise",
             "catch": self.settings.catch,
         }
@@ -244,6 +245,7 @@ class Islands:
         if self._folder is not None:
             self._folder.close()
         self._raise_together(session.error)
+        check_complete(self.comm, self.island, worker.population)
         return self._collect(worker, session, reason)
 
     def _share(self, read: Callable[[], History]) -> History:
@@ -332,11 +334,7 @@ class Islands:
             wrapped = EvaluationError(f"{type(error).__name__}: {error}")
             wrapped.__cause__ = error
             error = wrapped
-        if self.comm is None:
-            if error is not None:
-                raise error
-            return
-        with collective(self.comm):
+        with collective(self.comm) if self.comm is not None else nullcontext():
             if error is not None:
                 raise error
 
@@ -352,6 +350,7 @@ class Islands:
         self.result = Result(
             [worker.population], self.settings.signs, reason, session.busy()[1], share, overhead
         )
+        self.result.folder = self.settings.folder
         if self.rank == 0:
             logger.info("%r", self.result)
         return self.result

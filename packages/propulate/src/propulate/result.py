@@ -49,7 +49,10 @@ class Result:
         self.population = populations[0] if len(populations) == 1 else _union(populations)
         self.space = self.population.space
 
+    folder: Path | None = None  # of the run
+
     def _signed(self, individual: Individual) -> Individual:
+        individual.folder = self.folder
         return signed(individual, self.signs)
 
     def __iter__(self) -> Iterator[Individual]:
@@ -239,4 +242,6 @@ def load_result(folder: str | Path) -> Result:
     history = read_history(Path(folder))
     if not history.header:
         raise FileNotFoundError(f"{folder} holds no journal of a run")
-    return Result([population_of(history)], tuple(history.header["signs"]))
+    result = Result([population_of(history)], tuple(history.header["signs"]))
+    result.folder = Path(folder)
+    return result

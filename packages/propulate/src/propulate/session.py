@@ -97,6 +97,7 @@ class Session:
         self._earlier = downtime
         self._saved = self._ready = self._start
         self._seen = -1
+        self._known = len(worker.population)  # from earlier sessions
         self._best, self._best_at = math.inf, 0
         self._warned = 0
         self.error: BaseException | None = None
@@ -172,7 +173,7 @@ class Session:
 
     def _out_of_time(self) -> bool:
         limit = self.settings.time_limit
-        return limit is not None and time.monotonic() - self._start >= limit
+        return isinstance(limit, float | int) and time.monotonic() - self._start >= limit
 
     def _evaluate_one(self) -> bool:
         candidate = self._candidate()
@@ -223,8 +224,19 @@ class Session:
         if self.talks and n // self.logging_interval > self._seen:
             self._seen = n // self.logging_interval
             if logger.isEnabledFor(logging.INFO):
-                best = self.worker.population.ranking.key_at(0)
-                logger.info("%d evaluations known, best loss %.6g", n, best)
+                self._log(n)
+
+    def _log(self, n: int) -> None:
+        """How far the search is, as far as this worker knows."""
+        best = self.worker.population.ranking.key_at(0) * self.settings.signs[0]
+        busy, seconds = self.busy()
+        rate = (n - self._known) / max(seconds, 1e-9)
+        budget = self.settings.budget(sum(self.worker.sizes))
+        goal = f" of {budget}, {(budget - n) / rate:.0f} s left" if budget and rate else ""
+        logger.info(
+            "%d evaluations%s; best %.6g; %.3g per minute; busy %.0f %% of the time",
+            *(n, goal, best, 60 * rate, 100 * busy / max(seconds, 1e-9)),
+        )
 
     def _save_state(self, every: float = 0.0) -> None:
         if self.journal is None or time.monotonic() - self._saved < every:
@@ -238,7 +250,7 @@ class Session:
             raise self.transport.error
         population, settings = self.worker.population, self.settings
         best = population.ranking.key_at(0)
-        if best < self._best:
+        if best < self._best - settings.min_delta:
             self._best, self._best_at = best, len(population)
         if settings.target_loss is not None and best <= settings.target_loss * settings.signs[0]:
             self.worker.stop("target_loss")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +31,13 @@ class Settings:
         Evaluations of each worker; -1 for no limit.
     max_evaluations : int, optional
         Evaluations of all workers together, those of earlier sessions included.
-    time_limit : float, optional
-        Seconds after which no evaluation is started.
+    time_limit : float or "slurm", optional
+        Seconds after which no evaluation is started; with "slurm", until two minutes before the
+        job's end.
     target_loss : float, optional
         Stop when a loss as good as this is known.
     patience : int, optional
-        Stop after so many evaluations of an island without a better one.
+        Stop after so many evaluations of an island without one that is better by `min_delta`.
     on_error : {"record", "retry", "raise"}
         What an exception of the loss function does.
     retries : int
@@ -83,9 +86,10 @@ class Settings:
     directions: Sequence[str] | None = None
     generations: int = -1
     max_evaluations: int | None = None
-    time_limit: float | None = None
+    time_limit: float | str | None = None
     target_loss: float | None = None
     patience: int | None = None
+    min_delta: float = 0.0
     on_error: str = "record"
     retries: int = 0
     catch: tuple[type[Exception], ...] = ()
@@ -123,6 +127,8 @@ class Settings:
             raise ValueError("deterministic=True needs generations or max_evaluations")
         if self.generations < -1:
             raise ValueError(f"generations must be -1 or more, got {self.generations}")
+        if isinstance(self.time_limit, str):
+            object.__setattr__(self, "time_limit", _seconds_left(self.time_limit))
         limits = (self.max_evaluations, self.time_limit, self.target_loss, self.patience)
         if self.generations == -1 and all(limit is None for limit in limits):
             raise ValueError(
@@ -169,3 +175,16 @@ class Settings:
     def folder(self) -> Path | None:
         """Where the run keeps its files."""
         return None if self.checkpoint_path is None else Path(self.checkpoint_path) / self.name
+
+
+def _seconds_left(scheduler: str) -> float:
+    """Until two minutes before the end of the job."""
+    if scheduler != "slurm":
+        raise ValueError(f"time_limit must be a number of seconds or 'slurm', got {scheduler!r}")
+    end = os.environ.get("SLURM_JOB_END_TIME", "")
+    if not end.isdigit():
+        raise ValueError(
+            "time_limit='slurm' needs a job of Slurm 22.05 or later, which sets "
+            "SLURM_JOB_END_TIME; give the seconds instead"
+        )
+    return max(0.0, int(end) - time.time() - 120)

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class Evaluator:
     timeout : float, optional
         Seconds; plain functions are interrupted in the main thread only.
     comm : object, optional
+    folder : Path, optional
+        Of the run.
     reraise : bool
         Let exceptions through, except those of the kinds in `catch`.
     """
@@ -55,11 +58,12 @@ class Evaluator:
         timeout: float | None = None,
         comm: Any = None,
         *,
+        folder: Path | None = None,
         reraise: bool = False,
         catch: tuple[type[Exception], ...] = (),
     ) -> None:
         self.loss_fn, self.sign, self.pruner = loss_fn, np.array(sign), pruner
-        self.timeout, self.comm = timeout, comm
+        self.timeout, self.comm, self.folder = timeout, comm, folder
         self.reraise, self.catch = reraise, catch
         self.interrupted: Callable[[], bool] = lambda: False  # asked after each interim loss
         self._takes_comm = _takes_two(loss_fn)
@@ -91,6 +95,7 @@ class Evaluator:
 
     def arguments(self, candidate: Individual) -> tuple[Any, ...]:
         """What the loss function gets."""
+        candidate.folder = self.folder
         return (candidate, self.comm) if self._takes_comm else (candidate,)
 
     def _run(self, candidate: Individual, start: float) -> Any:

@@ -159,12 +159,14 @@ def share_result(
     if group.rank == 0:
         assert result is not None
         numbers = result.stop_reason, result.walltime, result.efficiency, result.overhead
-        told = [codec.encode(individual) for individual in result.population], numbers
-    records, numbers = group.handle.bcast(told)
+        told = [codec.encode(ind) for ind in result.population], numbers, result.folder
+    records, numbers, folder = group.handle.bcast(told)
     if group.rank == 0:
         assert result is not None
         return result
     population = Population(codec.space, len(signs))
     for record in records:
         population.add(codec.decode(record))
-    return Result([population], signs, *numbers)
+    result = Result([population], signs, *numbers)
+    result.folder = folder
+    return result

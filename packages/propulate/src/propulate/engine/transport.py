@@ -9,10 +9,12 @@ import numpy as np
 from mpi_utils import Communicator
 from mpi_utils.runtime import load_mpi
 from propulate.engine.worker import Worker
+from propulate.population import Population
 
-__all__ = ["SharedBudget", "Transport"]
+__all__ = ["SharedBudget", "Transport", "check_complete"]
 
 _TAG = 71
+_PRIMES = tuple(np.uint64(p) for p in (4294967311, 11400714819323198549, 14029467366897019727))
 
 
 class Transport:
@@ -85,6 +87,23 @@ class Transport:
         for request, _ in self._sending:
             request.Wait()
         self._sending = []
+
+
+def check_complete(comm: Communicator | None, island: int, population: Population) -> None:
+    """RuntimeError on all ranks if workers of an island know different individuals. Collective."""
+    if comm is None or comm.size == 1:
+        return
+    names = ("island", "worker", "seq")
+    parts = [population.column(name).astype(np.uint64) for name in names]
+    keys = (parts[0] * _PRIMES[0] + parts[1]) * _PRIMES[1] + parts[2]
+    mixed = (keys ^ (keys >> np.uint64(31))) * _PRIMES[2]
+    digest = island, len(population), int(mixed.sum())
+    found = set(comm.handle.allgather(digest))
+    if len(found) > len({island for island, *_ in found}):
+        raise RuntimeError(
+            f"workers of an island ended with different individuals: {sorted(found)} "
+            "(island, number, checksum); the journals have them all"
+        )
 
 
 class SharedBudget:
