@@ -20,7 +20,9 @@ __all__ = ["Run", "moved", "processor", "unsupported", "write_page"]
 RATIO = re.compile(r"ratio|speedup|times as fast", re.IGNORECASE)
 TOLERANCE = 1.25
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w])")
-COMMAND = re.compile(r"`((?:mpirun -n \d+ )?python benchmarks/[^`]+)`")
+COMMAND = re.compile(r"`(?:mpirun -n \d+ )?python (benchmarks/\S+\.py)[^`]*`")
+# a cell of a table that ends with its script: 2.5 times ([layers.py](benchmarks/lowrank/layers.py))
+CLAIM = re.compile(r"\|([^|\n]+)\(\[[^\]]+\]\((benchmarks/\S+\.py)\)\) *\|")
 LIBRARIES = ("torch", "numpy", "mpi4py")
 #: What tells the rows of a list apart, where they have one of these.
 NAMES = ("case", "name", "what", "method", "form", "shape")
@@ -107,14 +109,14 @@ def write_page(folder: Path, page: Path) -> None:
 
 
 def unsupported(readme: str, runs: Sequence[Run]) -> list[str]:
-    """The numbers in tables of a README that the benchmark named above them did not print.
+    """The numbers in tables of a README that the benchmark named with them did not print.
 
-    A number is supported if one of the run, rounded as in the README, is the same. Tables whose
-    benchmark has no run that is kept are passed over.
+    It is named above the table, or in the cell. A number is supported if one of the run, rounded as
+    in the README, is the same. What has no run that is kept is passed over.
     """
     wrong = []
-    for command, table in _tables(readme):
-        script = next(part for part in command.split() if part.startswith("benchmarks/"))
+    claims = ((script, cell) for cell, script in CLAIM.findall(readme))
+    for script, table in (*_tables(readme), *claims):
         kept = [run for run in runs if script in run.command.split()]
         if kept:
             known = [float(n) for run in kept for n in NUMBER.findall(_numeric(run))]
@@ -127,16 +129,16 @@ def unsupported(readme: str, runs: Sequence[Run]) -> list[str]:
 
 
 def _tables(readme: str) -> Iterator[tuple[str, str]]:
-    """(command, body) of each table below a command of a benchmark, without the first column."""
-    command = None
+    """(script, body) of each table below a command of a benchmark, without the first column."""
+    script = None
     for paragraph in re.split(r"\n\s*\n", readme):
         if paragraph.startswith("#"):
-            command = None
+            script = None
         found = COMMAND.search(paragraph)
-        command = found[1] if found else command
-        if command and paragraph.startswith("|"):
+        script = found[1] if found else script
+        if script and paragraph.startswith("|"):
             rows = (line.split("|")[2:] for line in paragraph.splitlines()[2:])
-            yield command, "\n".join("|".join(row) for row in rows)
+            yield script, "\n".join("|".join(row) for row in rows)
 
 
 def _numeric(run: Run) -> str:

@@ -67,7 +67,7 @@ def _rehearse(chosen: Sequence[Package], index: Path, place: Path) -> Iterator[s
         with tarfile.open(next(index.glob(f"{package.import_name}-*.tar.gz"))) as sdist:
             sdist.extractall(place, filter="data")
         folder = next(place.glob(f"{package.import_name}-*"))
-        alone = site.python(*PYTEST, "tests", cwd=folder)
+        alone = site.python(*PYTEST, "-m", "not parallel or parallel[1]", "tests", cwd=folder)
         yield f"{package.name}, tests of the sdist on one process: {_summary(alone)}"
         ranks = site.mpirun(2, *PYTEST, "-m", "parallel[2]", "tests", cwd=folder)
         yield f"{package.name}, tests of the sdist on two ranks: {_summary(ranks)}"

@@ -111,6 +111,9 @@ def test_figures_of_a_readme_are_those_of_the_results() -> None:
     assert unsupported(README, [run("4 ranks: 1200 s, 2.4996 times")]) == []
     assert unsupported(README, [run("4 ranks: 1200 s, 2.56")]) == ["benchmarks/daso/speed.py: 2.5"]
     assert unsupported(README, []) == []
+    overview = "| daso | 3.1 times as fast ([speed.py](benchmarks/daso/speed.py)) |"
+    assert unsupported(overview, [run("3.06 times")]) == []
+    assert unsupported(overview, [run("2.06 times")]) == ["benchmarks/daso/speed.py: 3.1"]
 
 
 @pytest.mark.parametrize(
