@@ -1,8 +1,8 @@
-r"""What becomes of the parameters when the mean of the nodes arrives.
+"""What becomes of the parameters when the mean of the nodes arrives.
 
-All rules have the form ``x <- keep * x + shift``, where the shift depends on what a node has sent,
-:math:`x^s`, and on the consensus, :math:`\bar x`, but not on the parameters of the moment. So one
-rank of a node can compute a shift for all replicas, whatever these have done since.
+All rules have the form ``x <- keep * x + shift``, where the shift depends on what a node has sent
+and on the mean of all, but not on the parameters of the moment. So one rank of a node can compute
+a shift for all replicas, whatever these have done since.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ MERGE_RULES: dict[str, _Rule] = {
 def merge_shift(
     rule: str, mean: Tensor, sent: Tensor, *, delay: int, nodes: int, alpha: float = 0.5
 ) -> tuple[float, Tensor]:
-    r"""Factor and shift of a merge, ``x <- keep * x + shift``.
+    """Factor and shift of a merge, ``x <- keep * x + shift``.
 
     Parameters
     ----------
     rule : {"delay_corrected", "stale_average", "replace", "lerp"}
-        ``delay_corrected``: :math:`x + \bar x - x^s` replaces what was sent by the consensus and
-        keeps the steps made since (delayed averaging, arXiv 2006.00441). ``stale_average``:
-        :math:`(2Sx + P\bar x)/(2S + P)`, the rule of the DASO paper (J. Big Data 9:14, 2022).
-        ``replace``: :math:`\bar x`. ``lerp``: :math:`\alpha x + (1-\alpha)\bar x`.
+        ``delay_corrected``: ``x + mean - sent`` replaces what was sent by the consensus and keeps
+        the steps made since (delayed averaging, arXiv 2006.00441). ``stale_average``:
+        ``(2 S x + P mean) / (2 S + P)``, the rule of the DASO paper (J. Big Data 9:14, 2022).
+        ``replace``: ``mean``. ``lerp``: ``alpha x + (1 - alpha) mean``.
     mean, sent : (m,) tensors
         The consensus, and what this node sent.
     delay : int

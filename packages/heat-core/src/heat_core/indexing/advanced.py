@@ -102,7 +102,7 @@ def _index_array(part: Any) -> IndexArray | bool | int:
 
 
 def parse(parts: tuple[Any, ...], shape: tuple[int, ...]) -> AdvancedKey:
-    """The two steps of a key of which :func:`normalize.is_basic` does not hold.
+    """The two steps of a key of which `normalize.is_basic` does not hold.
 
     Raises
     ------

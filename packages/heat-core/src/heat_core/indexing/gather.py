@@ -78,7 +78,7 @@ def split_coordinate(layout: Layout, positions: Positions, linear: torch.Tensor)
 
 
 def rows_at(x: DNDarray, positions: Positions, linear: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Row-major positions on this rank as indices into its :func:`table_of`."""
+    """Row-major positions on this rank as indices into its `table_of`."""
     layout = x.layout
     if len(positions.axes) == 1:
         return (

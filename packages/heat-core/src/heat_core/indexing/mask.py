@@ -34,7 +34,7 @@ def nonzero_rows(mask: DNDarray) -> DNDarray:
 
 
 def nonzero(mask: DNDarray) -> tuple[DNDarray, ...]:
-    """The columns of :func:`nonzero_rows`. Collective."""
+    """The columns of `nonzero_rows`. Collective."""
     rows = nonzero_rows(mask)
     layout = rows.layout
     column = Layout(layout.gshape[:1], layout.split, layout.counts)
