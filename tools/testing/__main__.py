@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools.testing.array_api import find_suite, run_suite
+from tools.testing.coverage import report_coverage
 from tools.testing.job import JobResult, Options, run_jobs
 from tools.testing.launch import cores
 from tools.testing.report import closing_line, print_failures, print_table, totals
@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     results = _run_all(targets, given.ranks, options, console)
     if options.coverage:
-        _report_coverage(given.target)
+        names = {package.name for package in packages()}
+        report_coverage([find_package(name) for name in given.target if name in names], console)
     print_failures(results, console)
     print_table(results, console)
     counts = totals(results)
@@ -115,15 +116,6 @@ def _size(target: str) -> int:
     path = ROOT / target.partition("::")[0]
     files = path.glob("test_*.py") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)
-
-
-def _report_coverage(targets: Sequence[str]) -> None:
-    """Report on the chosen packages, or on all."""
-    names = {package.name for package in packages()}
-    chosen = ",".join(f"packages/{target}/*" for target in targets if target in names)
-    include = [f"--include={chosen}"] if chosen else []
-    for command in (["combine", "--quiet"], ["report", "--skip-covered", *include]):
-        subprocess.run([sys.executable, "-m", "coverage", *command], cwd=ROOT, check=False)
 
 
 if __name__ == "__main__":

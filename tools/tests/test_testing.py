@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.testing.coverage import line_coverage
 from tools.testing.job import Options, run_jobs
 from tools.testing.launch import child_environment
 from tools.workspace import ROOT
@@ -212,3 +213,15 @@ def test_{name}():
     result = run_jobs(groups, 1, Options(timeout=20), at_once=2)
     states = {test.name.rpartition("::")[2]: test.state for test in result.tests}
     assert (states, result.problems) == ({"test_one": "passed", "test_two": "passed"}, ())
+
+
+def test_lines_reached_are_counted_by_package() -> None:
+    def file(reached: int, lines: int) -> dict[str, dict[str, int]]:
+        return {"summary": {"covered_lines": reached, "num_statements": lines}}
+
+    files = {
+        "packages/daso/src/daso/a.py": file(9, 10),
+        "packages/daso/src/daso/b.py": file(0, 10),
+        "packages/f3/src/f3/a.py": file(0, 0),
+    }
+    assert line_coverage(files) == {"daso": 45.0, "f3": 0.0}
