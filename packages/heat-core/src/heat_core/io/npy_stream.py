@@ -64,7 +64,7 @@ class NpyStream:
     Raises
     ------
     ValueError
-        If it is no such file, ends too early, or its elements are no numbers.
+        If it is no such file, ends too early, or its elements are Python objects.
     """
 
     def __init__(self, stream: IO[bytes], size: int | None = None) -> None:
@@ -76,8 +76,8 @@ class NpyStream:
             self.shape, self._is_transposed, self.dtype = read(stream)
         except (SyntaxError, TypeError, tokenize.TokenError) as error:
             raise ValueError(f"the file's header is damaged: {error}") from error
-        if self.dtype.kind not in "biufc":
-            raise ValueError(f"no array of numbers: its elements are {self.dtype}")
+        if self.dtype.hasobject or not self.dtype.itemsize:
+            raise ValueError(f"arrays of {self.dtype} are not read")
         self._stream, self._start = stream, stream.tell()
         if size is not None and self._start + self.dtype.itemsize * math.prod(self.shape) > size:
             raise ValueError(f"the file ends before its array of shape {self.shape} does")
