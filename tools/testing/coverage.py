@@ -27,7 +27,8 @@ def report_coverage(chosen: Sequence[Package], console: Console) -> None:
     _coverage("report", "--skip-covered", f"--include={include}")
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "coverage.json"
-        _coverage("json", "--quiet", f"--include={include}", "-o", str(file))
+        if not _coverage("json", "--quiet", f"--include={include}", "-o", str(file)):
+            return  # nothing ran
         shares = line_coverage(json.loads(file.read_text())["files"])
     table = Table("package", "lines reached")
     for name, share in shares.items():
@@ -46,5 +47,6 @@ def line_coverage(files: Mapping[str, Any]) -> dict[str, float]:
     return {name: 100 * reached / max(lines, 1) for name, (reached, lines) in counts.items()}
 
 
-def _coverage(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "coverage", *arguments], cwd=ROOT, check=False)
+def _coverage(*arguments: str) -> bool:
+    command = [sys.executable, "-m", "coverage", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0

@@ -161,6 +161,6 @@ def canonical_heat_type(obj: object) -> DType:
     if obj is not None:
         try:
             return _BY_NAME[np.dtype(obj).name]  # type: ignore[call-overload]
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, SyntaxError):  # the last for ",n6", say
             pass
     raise TypeError(f"{obj!r} is not a data type of heat_core")
