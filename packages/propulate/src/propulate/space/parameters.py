@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import abc
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 __all__ = ["Bool", "Categorical", "Constant", "Float", "Int", "Ordinal", "Parameter"]
 
+_EXACT = 2**53  # genes are floats, and these hold integers exactly up to here
+
 
 def _finite(*bounds: float) -> None:
-    if not all(math.isfinite(bound) for bound in bounds):
+    if not all(abs(bound) <= sys.float_info.max for bound in bounds):  # of any int; not for NaN
         raise ValueError(f"bounds must be finite, got {bounds}")
 
 
@@ -26,8 +29,15 @@ def _range(lo: float, hi: float, *, log: bool) -> None:
         raise ValueError(f"both bounds are {lo}; use Constant({lo}) for a fixed value")
     if lo > hi:
         raise ValueError(f"the lower bound {lo} is above the upper bound {hi}")
+    if hi - lo > sys.float_info.max:
+        raise ValueError(f"[{lo}, {hi}] is too wide")
     if log and lo <= 0:
         raise ValueError(f"log=True needs a positive lower bound, got {lo}")
+
+
+def _countable(width: float, step: float) -> None:
+    if width / step >= _EXACT:
+        raise ValueError(f"more than 2**53 values, with step {step}: use a larger one")
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class Float(Parameter):
             _finite(self.step)
             if not 0 < self.step <= self.hi - self.lo:
                 raise ValueError(f"step must be in (0, {self.hi - self.lo}], got {self.step}")
+            _countable(self.hi - self.lo, self.step)
 
     @property
     def n_values(self) -> int | None:
@@ -126,6 +137,7 @@ class Int(Parameter):
             raise ValueError(f"step must be in 1..{self.hi - self.lo}, got {self.step}")
         if self.log and self.step != 1:
             raise ValueError("step and log exclude each other")
+        _countable(self.hi - self.lo, self.step)
 
     @property
     def n_values(self) -> int:
