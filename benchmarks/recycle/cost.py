@@ -32,12 +32,12 @@ from recycle import ReCycleForecaster
 from recycle.cyclic import CyclicData, Windows
 from recycle.datasets import make_cyclic
 from recycle.edge import EdgeForecaster, graph_inputs
-from recycle.fitting import series_moments
 from recycle.model import CyclicModel, Settings
 from recycle.moments import Moments
 from recycle.network import NetworkConfig, ReCycleNet
 from recycle.network.flat import FlatWeights
 from recycle.panels import read_panel
+from recycle.pooling import series_moments
 from recycle.profiles import RecentHistoricProfile
 from recycle.ridge import fit_ridge
 

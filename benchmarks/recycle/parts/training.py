@@ -81,6 +81,7 @@ def train(
     rates: Sequence[float] = (1e-3, 3e-4),
     batch: int = 128,
     checks: int = 8,
+    seed: int = 0,
 ) -> Trained:
     """Train with each rate for its share of the budget, and keep what validates best.
 
@@ -95,7 +96,8 @@ def train(
     budget : float
         CPU seconds over all rates.
     """
-    found = [_train(make, windows, budget / len(rates), rate, batch, checks) for rate in rates]
+    share = budget / len(rates)
+    found = [_train(make, windows, share, rate, batch, checks, seed) for rate in rates]
     return min(found, key=lambda one: one.val_mse)
 
 
@@ -106,8 +108,9 @@ def _train(
     rate: float,
     batch: int,
     checks: int,
+    seed: int,
 ) -> Trained:
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = make(LOOKBACK, windows.horizon)
     together = isinstance(model, ITransformer)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)

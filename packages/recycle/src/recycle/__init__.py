@@ -7,7 +7,7 @@ from recycle.errors import DataError, ModelFileError, NotEnoughDataError, NotFit
 from recycle.forecaster import ReCycleForecaster
 from recycle.panels import Panel, read_panel
 from recycle.profiles import RecentHistoricProfile
-from recycle.ridge import CycleRidge
+from recycle.ridge import CycleRidge, RidgeConfig
 from recycle.windows import PrimaryCycleCompression
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "PrimaryCycleCompression",
     "ReCycleForecaster",
     "RecentHistoricProfile",
+    "RidgeConfig",
     "__version__",
     "detect_cycle",
     "read_panel",

@@ -12,6 +12,7 @@ from recycle.durations import to_steps
 from recycle.errors import NotEnoughDataError
 from recycle.model import HEADS, Settings
 from recycle.profiles import RecentHistoricProfile
+from recycle.ridge import RidgeConfig
 
 if TYPE_CHECKING:
     from recycle.forecaster import ReCycleForecaster
@@ -27,11 +28,15 @@ NETWORK_WINDOWS = 1000
 
 
 def check_words(wanted: ReCycleForecaster) -> None:
-    """Refuse unknown heads and origins."""
+    """Refuse unknown heads and origins, and configurations of another type."""
     if wanted.head not in {"auto", *HEADS}:
         raise ValueError(f"head must be 'auto' or one of {HEADS}, not {wanted.head!r}")
     if wanted.origins not in {"all", "cycles"}:
         raise ValueError(f"origins must be 'all' or 'cycles', not {wanted.origins!r}")
+    for name, kind in (("ridge", "RidgeConfig"), ("network", "NetworkConfig")):
+        given = getattr(wanted, name)
+        if given is not None and type(given).__name__ != kind:
+            raise ValueError(f"{name} must be a {kind}, not {given!r}")
 
 
 def choose_settings(
@@ -92,6 +97,7 @@ def choose_settings(
         super_cycle=super_cycle,
         head=head,
         network=network,
+        ridge=wanted.ridge or RidgeConfig(),
         gate=wanted.gate,
         refit=wanted.refit,
         aligned=wanted.origins == "cycles",

@@ -12,7 +12,7 @@ from recycle.errors import DataError
 from recycle.panels import Panel
 from recycle.windows import Array
 
-__all__ = ["align_covariates", "covariate_names", "future_covariates"]
+__all__ = ["align_covariates", "covariate_names", "future_covariates", "joined_covariates"]
 
 
 def covariate_names(x: Any) -> tuple[Any, ...]:
@@ -48,7 +48,7 @@ def future_covariates(
     go_on = isinstance(x, str) and x == "profile"
     if x is not None and not go_on:
         _check_names(x, names)
-    table = before if go_on or x is None else x if before is None else _joined(before, x)
+    table = before if go_on or x is None else x if before is None else joined_covariates(before, x)
     if table is None:
         raise DataError(
             f"The model was fitted with covariates: give X with the columns {list(names)} for "
@@ -70,7 +70,8 @@ def _check_names(x: Any, names: tuple[Any, ...]) -> None:
         raise DataError(f"X lacks the covariates {missing}, which the model was fitted with")
 
 
-def _joined(before: Any, after: Any) -> Any:
+def joined_covariates(before: Any, after: Any) -> Any:
+    """Rows of both, one after the other."""
     if isinstance(after, pd.DataFrame | pd.Series):
         both_zoned = all(getattr(x.index, "tz", None) is not None for x in (before, after))
         return pd.concat([before, after.tz_convert(before.index.tz) if both_zoned else after])

@@ -239,7 +239,7 @@ def update(forecaster: ReCycleForecaster, y: Any, X: Any, refit: str) -> None:
         "none"; "ridge": the ridge is solved again with all rows, a matter of a second;
         "all": everything is fitted again.
     """
-    from recycle.fitting import refit_model
+    from recycle.pooling import refit_model
 
     if refit not in {"none", "ridge", "all"}:
         raise ValueError(f"refit must be 'none', 'ridge' or 'all', not {refit!r}")

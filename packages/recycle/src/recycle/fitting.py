@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-import math
-import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,22 +13,14 @@ from recycle.cyclic import CyclicData, Windows
 from recycle.gate import blend, fit_gate, horizon_blocks
 from recycle.intervals import fit_conformal
 from recycle.model import CyclicModel, Settings, log_size
-from recycle.moments import CHUNK, Moments, consecutive_moments, window_moments
-from recycle.ridge import CycleRidge, fit_ridge, mixed, refit_ridge
+from recycle.pooling import Span, fit_ridges, refit_model, stride_for, usable_origins
 from recycle.teams import ALONE, Team, shared_sum
-from recycle.windows import Array, runs
+from recycle.windows import Array
 
-__all__ = ["fit_model", "refit_model", "series_moments"]
+__all__ = ["fit_model"]
 
 logger = logging.getLogger(__name__)
-Span = tuple[int, int]
 
-#: Windows, over all series, by which the share of the profile is chosen.
-SEARCH_WINDOWS = 6_000
-#: Windows of the last fit where the share is not zero.
-FIT_WINDOWS = 60_000
-#: Most series with a ridge of their own.
-OWN_SERIES = 64
 #: Numbers of one candidate that the gate looks at.
 GATE_VALUES = 1_500_000
 
@@ -44,6 +33,7 @@ def fit_model(
     *,
     team: Team = ALONE,
     callbacks: Sequence[Any] = (),
+    weight: Array | None = None,
 ) -> CyclicModel:
     """Fit on the windows of one span, and choose on those of the next. Collective.
 
@@ -59,151 +49,21 @@ def fit_model(
         Ranks that share the work; all hold the same data.
     callbacks : callables
         Called after each epoch of a network.
+    weight : (T,), optional
+        Of each step, for the ridge.
     """
     model = CyclicModel(settings)
     windows = Windows(data, settings.profile)
     if validation is None:  # the profile is not trained: all windows are held out
         return _judge(model, windows, None, train, team)
     if settings.head not in {"profile", "paper"}:
-        model = _fit_ridges(model, windows, train, validation, team)
+        model = fit_ridges(model, windows, train, validation, team, weight)
     if settings.network is not None and settings.head not in {"profile", "ridge"}:
         model = _fit_network(model, windows, train, validation, team, callbacks)
     model = _judge(model, windows, train, validation, team)
     if settings.refit and model.pooled is not None:
-        model = refit_model(model, windows, (train[0], validation[1]), team)
+        model = refit_model(model, windows, (train[0], validation[1]), team, weight)
     return model
-
-
-def series_moments(
-    windows: Windows, settings: Settings, series: int, origins: Array, beta: float
-) -> Moments:
-    """Moments of some windows of a series.
-
-    Runs of consecutive windows without a profile take the fast way.
-    """
-    lookback, horizon = max(settings.lookbacks), settings.horizon
-    filled = windows.data.filled[series]
-    total = Moments.zeros(lookback, horizon)
-    if beta == 0:
-        long = [run for run in runs(origins) if len(run) >= 64]
-        for run in long:
-            total += consecutive_moments(filled, run, lookback, horizon)
-        taken = np.concatenate([np.zeros(0, dtype=np.int64), *long])
-        origins = np.setdiff1d(origins, taken, assume_unique=True)
-    for start in range(0, len(origins), CHUNK):
-        part = origins[start : start + CHUNK]
-        history = windows.history(series, part, lookback)
-        target = windows.history(series, part + horizon, horizon)
-        if beta:
-            history = history - beta * windows.profiles(series, part, -lookback, 0)
-            target = target - beta * windows.profiles(series, part, 0, horizon)
-        total += window_moments(history, target)
-    return total
-
-
-def _usable(windows: Windows, settings: Settings, series: int, span: Span, lookback: int) -> Array:
-    """Origins in a span that count."""
-    origins = windows.usable(series, span, lookback, settings.horizon, settings.max_missing)
-    if settings.aligned:
-        origins = origins[(origins + windows.data.calendar.phase) % settings.period == 0]
-    return origins
-
-
-def _moments(
-    windows: Windows, settings: Settings, span: Span, beta: float, limit: int, team: Team
-) -> Moments:
-    """Moments of all series. Collective."""
-    (total,) = _moments_of(windows, settings, span, beta, limit, team, together=True)
-    return total
-
-
-def _moments_of(
-    windows: Windows,
-    settings: Settings,
-    span: Span,
-    beta: float,
-    limit: int,
-    team: Team,
-    *,
-    together: bool = False,
-) -> list[Moments]:
-    """Moments of each series. Collective: rank r takes every size-th block of windows."""
-    lookback, horizon = max(settings.lookbacks), settings.horizon
-    usable = [
-        _usable(windows, settings, series, span, lookback)
-        for series in range(windows.data.n_series)
-    ]
-    stride = _stride(sum(map(len, usable)), limit, settings.period) if beta else 1
-    parts = [Moments.zeros(lookback, horizon) for _ in (usable[:1] if together else usable)]
-    number = 0
-    for series, origins in enumerate(usable):
-        chosen = origins[::stride]
-        for start in range(0, len(chosen), 4 * CHUNK):
-            if number % team.size == team.rank:
-                block = chosen[start : start + 4 * CHUNK]
-                parts[0 if together else series] += series_moments(
-                    windows, settings, series, block, beta
-                )
-            number += 1
-    if team.size > 1:
-        parts = [part.unpack(team.allreduce(part.pack())) for part in parts]
-    return parts
-
-
-def _fit_ridges(
-    model: CyclicModel, windows: Windows, train: Span, validation: Span, team: Team
-) -> CyclicModel:
-    settings, lookbacks, lambdas = model.settings, model.settings.lookbacks, model.settings.lambdas
-    best: CycleRidge | None = None
-    for beta in settings.betas:
-        both = [
-            _moments(windows, settings, span, beta, SEARCH_WINDOWS, team)
-            for span in (train, validation)
-        ]
-        if both[0].count == 0 or both[1].count == 0:
-            logger.warning("There is no complete window for the ridge; the profile is used alone")
-            return model
-        ridge = fit_ridge(both[0], both[1], beta, lookbacks, lambdas)
-        if best is None or ridge.loss < best.loss:
-            best = ridge
-    assert best is not None
-    options = (windows, settings, train, best.beta, FIT_WINDOWS, team)
-    if not settings.own_share or not 1 < windows.data.n_series <= OWN_SERIES:
-        if best.beta:  # the search took few windows
-            best = refit_ridge(best, _moments(*options))
-        return replace(model, pooled=best)
-    parts = _moments_of(*options)
-    held_out = _moments_of(windows, settings, validation, best.beta, FIT_WINDOWS, team)
-    pooled = refit_ridge(best, functools.reduce(operator.add, parts))
-    own = [
-        fit_ridge(part, held, best.beta, lookbacks, lambdas)
-        if part.count and held.count
-        else pooled
-        for part, held in zip(parts, held_out, strict=True)
-    ]
-    return _share_ridges(replace(model, pooled=pooled, ridges=tuple(own)))
-
-
-def refit_model(
-    model: CyclicModel, windows: Windows, span: Span, team: Team = ALONE
-) -> CyclicModel:
-    """Solve the ridges again, with what was chosen, on other steps. Collective."""
-    assert model.pooled is not None
-    if not model.ridges:
-        moments = _moments(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
-        return replace(model, pooled=refit_ridge(model.pooled, moments))
-    parts = _moments_of(windows, model.settings, span, model.pooled.beta, FIT_WINDOWS, team)
-    own = [refit_ridge(*pair) for pair in zip(model.ridges, parts, strict=True)]
-    total = functools.reduce(operator.add, parts)
-    return _share_ridges(replace(model, pooled=refit_ridge(model.pooled, total), ridges=tuple(own)))
-
-
-def _share_ridges(model: CyclicModel) -> CyclicModel:
-    """Mix each series' own ridge with that of all."""
-    if model.pooled is None:
-        return model
-    share = model.settings.own_share
-    return replace(model, ridges=tuple(mixed(own, model.pooled, share) for own in model.ridges))
 
 
 def _pairs(
@@ -211,7 +71,7 @@ def _pairs(
 ) -> tuple[Array, Array]:
     """Series and origins of windows in a span."""
     origins = [
-        _usable(windows, model.settings, series, span, lookback)[::stride]
+        usable_origins(windows, model.settings, series, span, lookback)[::stride]
         for series in range(windows.data.n_series)
     ]
     series = np.repeat(np.arange(len(origins)), [len(part) for part in origins])
@@ -251,7 +111,7 @@ def _fit_network(
             tuple(part[(both[1] + phase) % settings.period == 0] for part in both)
             for both in (pairs, held_out)
         )
-    stride = _stride(len(held_out[0]), max(256, min(2048, 400_000 // settings.horizon)), 24)
+    stride = stride_for(len(held_out[0]), max(256, min(2048, 400_000 // settings.horizon)), 24)
     held_out = (held_out[0][::stride], held_out[1][::stride])
     if len(pairs[0]) < 32 or len(held_out[0]) < 4:
         logger.warning("Too few windows for a network; it is left out")
@@ -269,7 +129,7 @@ def _judge(
         if train is not None:
             logger.warning("No complete window for validation; the profile is used alone")
         return model
-    stride = _stride(len(series), max(64, GATE_VALUES // settings.horizon), settings.period)
+    stride = stride_for(len(series), max(64, GATE_VALUES // settings.horizon), settings.period)
     series, origins = series[::stride], origins[::stride]
     errors, spread, scale, sizes = _errors(model, windows, train, series, origins, team)
     if train is not None:
@@ -284,6 +144,7 @@ def _judge(
             settings.gate,
             span / settings.period,
             span / settings.horizon * windows.data.n_series,
+            settings.ridge.loss,
         ).among(model.names)
         typical = (float(sizes.mean()), max(float(sizes.std()), 0.1))
         model = replace(model, gate=gate, typical=typical)
@@ -348,11 +209,3 @@ def _eligible(model: CyclicModel) -> list[int]:
     if model.pooled is None and model.network is None:
         return list(range(len(names)))
     return [row for row, name in enumerate(names) if name in {"profile", "ridge", "net"}]
-
-
-def _stride(count: int, limit: int, period: int) -> int:
-    """The smallest stride that leaves `limit` windows, and meets every slot of the cycle."""
-    stride = max(1, -(-count // limit))
-    while math.gcd(stride, period) > 1:
-        stride += 1
-    return stride

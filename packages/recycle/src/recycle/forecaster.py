@@ -6,32 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pandas as pd
 
-from recycle.choices import check_words, choose_settings
-from recycle.covariates import align_covariates, covariate_names
-from recycle.cyclic import CyclicData, Windows
-from recycle.durations import to_steps
-from recycle.effects import Effect, fit_effect
 from recycle.errors import NotFittedError
 from recycle.estimator import Estimator
-from recycle.fitting import fit_model
-from recycle.forecasting import forecast, future_frame, read, sample_paths
+from recycle.forecasting import forecast, future_frame, sample_paths
 from recycle.intervals import check_quantiles
-from recycle.model import CyclicModel
-from recycle.panels import Panel
-from recycle.preparation import choose_cycle, choose_grid, cyclic_data
-from recycle.profiles import RecentHistoricProfile
-from recycle.scaling import fit_scaler
-from recycle.specialdays import SpecialDays, fit_special_days
-from recycle.teams import ALONE, Team
+from recycle.learning import fit
+from recycle.presets import preset_parameters
+from recycle.teams import Team
 from recycle.windows import Array
 
 __all__ = ["ReCycleForecaster"]
 
 if TYPE_CHECKING:
+    from recycle.effects import Effect
+    from recycle.energy import Energy
     from recycle.evaluation import Backtest
+    from recycle.model import CyclicModel
+    from recycle.panels import Panel
+    from recycle.preparation import Grid
+    from recycle.scaling import Scaler
+    from recycle.specialdays import SpecialDays
 
 
 class ReCycleForecaster(Estimator):
@@ -66,6 +62,8 @@ class ReCycleForecaster(Estimator):
         See `recycle.scaling.SCALERS`.
     validation : float, int or str
         Share or length of the last part, by which choices are made.
+    ridge : RidgeConfig, optional
+        Loss, rank, sharing between series, and forgetting of the ridge.
     network : NetworkConfig, optional
         Sizes and training of the network, its own quantiles, and whether it mixes series.
     static : DataFrame or mapping, optional
@@ -77,6 +75,9 @@ class ReCycleForecaster(Estimator):
         then only such windows are learnt from, which panels of many series have enough of.
     duplicates : str
         "mean", "first", "last" or "raise".
+    trim_leading : str, optional
+        "zeros": zeros before a series' first other value are missing. What is missing there is
+        always left out.
     seed : int
 
     Attributes
@@ -98,6 +99,23 @@ class ReCycleForecaster(Estimator):
     True
     """
 
+    model_: CyclicModel
+    cycle_: int | None
+    horizon_: int
+    names_: tuple[Any, ...]
+    scaler_: Scaler
+    grid_: Grid
+    covariates_: tuple[Any, ...]
+    effect_: Effect | None
+    days_: SpecialDays | None
+    panel_: Panel
+    step_: pd.Timedelta
+    tz_: Any
+    end_: pd.Timestamp
+    y_: Any
+    X_: Any
+    energy_: Energy | None
+
     def __init__(
         self,
         *,
@@ -114,11 +132,13 @@ class ReCycleForecaster(Estimator):
         gate: str = "blend",
         scaler: str = "standard",
         validation: float | str = 0.15,
+        ridge: Any = None,
         network: Any = None,
         static: Any = None,
         refit: bool = True,
         origins: str = "all",
         duplicates: str = "mean",
+        trim_leading: str | None = None,
         seed: int = 0,
     ) -> None:
         self.horizon, self.cycle, self.history = horizon, cycle, history
@@ -126,8 +146,23 @@ class ReCycleForecaster(Estimator):
         self.profile, self.k, self.scheme = profile, k, scheme
         self.head, self.gate, self.scaler = head, gate, scaler
         self.validation, self.refit = validation, refit
-        self.network, self.static = network, static
-        self.origins, self.duplicates, self.seed = origins, duplicates, seed
+        self.ridge, self.network, self.static = ridge, network, static
+        self.origins, self.duplicates, self.trim_leading = origins, duplicates, trim_leading
+        self.seed = seed
+
+    @classmethod
+    def preset(cls, name: str, **params: Any) -> Self:
+        """A forecaster with the parameters of a preset, and your own.
+
+        Parameters
+        ----------
+        name : str
+            One of `recycle.presets.PRESETS`: "fast" has no network; "accurate" are the defaults;
+            "edge" is small when exported; "paper" is the original.
+        **params
+            Count more than the preset's.
+        """
+        return cls(**{**preset_parameters(name), **params})
 
     # ------------------------------------------------------------ fitting
 
@@ -136,6 +171,7 @@ class ReCycleForecaster(Estimator):
         y: Any,
         X: Any = None,
         *,
+        sample_weight: Any = None,
         comm: Team | None = None,
         callbacks: Sequence[Any] = (),
         energy: bool = False,
@@ -147,6 +183,8 @@ class ReCycleForecaster(Estimator):
         y : Series, DataFrame or array
         X : DataFrame, Series or array, optional
             Covariates whose future is known when forecasting, see `align_covariates`.
+        sample_weight : Series or array, optional
+            Weight of each time, at least 0, for the ridge: a window counts as its horizon's mean.
         comm : mpi_utils.Communicator, optional
             Ranks that share the work; all pass the same data, and get the same model. Collective.
         callbacks : callables
@@ -158,92 +196,15 @@ class ReCycleForecaster(Estimator):
         ------
         DataError, NotEnoughDataError, ValueError
         """
-        check_words(self)
         if energy:
             from recycle.energy import measured
 
             with measured("fit") as found:
-                self.fit(y, X, comm=comm, callbacks=callbacks)
+                fit(self, y, X, sample_weight, comm, callbacks)
             self.energy_ = found.energy
-            return self
-        panel = read(self, y)
-        self.cycle_, super_cycle = choose_cycle(panel, self.cycle)
-        period = self.cycle_ or 1
-        steps = to_steps(self.horizon, period, panel.step, "horizon")
-        slack = -(-pd.Timedelta(hours=1) // panel.step) if panel.tz is not None else 0
-        whole = -(-(steps + slack) // period) * period
-        grid = choose_grid(self, period, panel.times[0], panel.names)
-        split = self._split(panel, period)
-        self.scaler_ = fit_scaler(panel.values[: split or None], self.scaler)
-        self.grid_, self.names_, self.horizon_ = grid, panel.names, steps
-        data = cyclic_data(panel, grid, self.scaler_, self.k, whole, 0)
-        running = RecentHistoricProfile(
-            period, data.calendar.n_categories, self.k, self.profile, max(super_cycle, 1)
-        )
-        self.covariates_ = () if X is None else covariate_names(X)
-        self.effect_: Effect | None = None
-        if X is not None:
-            data = self._take_off(X, panel, data, running, split)
-        self.days_: SpecialDays | None = None
-        if self.head not in {"profile", "paper"}:
-            data = self._take_off_days(panel, data, running)
-        settings = choose_settings(
-            self, panel.step, split, whole, running, super_cycle, data.n_series
-        )
-        spans = ((0, split), (split, data.n_steps)) if split else ((0, data.n_steps), None)
-        self.model_: CyclicModel = fit_model(
-            data, settings, *spans, team=comm or ALONE, callbacks=callbacks
-        )
-        self.panel_, self.y_, self.X_ = panel, y, X
-        self.step_, self.tz_ = panel.step, panel.tz
-        self.end_ = panel.times[-1] if split else panel.times[0]
-        return self
-
-    def _take_off(
-        self, x: Any, panel: Panel, data: CyclicData, profile: RecentHistoricProfile, split: int
-    ) -> CyclicData:
-        """The data without what covariates add to them, which is fitted here."""
-        horizon = len(data.calendar.day) - data.n_steps
-        none = np.zeros(0, dtype=np.int64)
-        aligned = align_covariates(x, panel, self.covariates_, horizon, none)
-        windows = Windows(data, profile)
-        phase = data.calendar.phase
-        held_out = split or round(0.85 * data.n_steps)
-        self.effect_ = fit_effect(data.values, aligned, windows.cells, phase, profile, held_out)
-        return cyclic_data(
-            panel, self.grid_, self.scaler_, self.k, horizon, 0, self._effects(aligned, data)
-        )
-
-    def _take_off_days(
-        self, panel: Panel, data: CyclicData, profile: RecentHistoricProfile
-    ) -> CyclicData:
-        """The data without what special days add to them, which is fitted here."""
-        self.days_ = fit_special_days(data, Windows(data, profile).cells, profile)
-        if self.days_ is None:
-            return data
-        horizon = len(data.calendar.day) - data.n_steps
-        return cyclic_data(
-            panel, self.grid_, self.scaler_, self.k, horizon, 0, data.added, self.days_
-        )
-
-    def _effects(self, aligned: Array, data: CyclicData) -> Array:
-        """What covariates add to each series at each step: ``(S, T + horizon)``."""
-        assert self.effect_ is not None
-        slots = data.calendar.slots
-        return np.stack([self.effect_.of(x, slots, n) for n, x in enumerate(aligned)])
-
-    def _split(self, panel: Panel, period: int) -> int:
-        """The first step of validation; 0 without a head."""
-        if self.head == "profile":
-            return 0
-        total = len(panel.times)
-        if isinstance(self.validation, float) and 0 < self.validation < 1:
-            held_out = round(total * self.validation)
         else:
-            held_out = to_steps(self.validation, period, panel.step, "validation")
-        horizon = -(-to_steps(self.horizon, period, panel.step, "horizon") // period) * period
-        # short series: validation must hold some windows
-        return total - max(held_out, min(horizon + 7 * period, total // 3))
+            fit(self, y, X, sample_weight, comm, callbacks)
+        return self
 
     # ------------------------------------------------------------ forecasting
 
@@ -256,13 +217,14 @@ class ReCycleForecaster(Estimator):
         head: str | None = None,
         quantiles: Sequence[float] | None = None,
         components: bool = False,
+        recursive: bool = False,
     ) -> Any:
         """Forecast what follows the last row.
 
         Parameters
         ----------
         horizon : int or str, optional
-            At most that of the model.
+            At most that of the model, unless `recursive`.
         history : like `y` of `fit`, optional
             What lies before the forecast; default: the data of `fit`.
         X : like `X` of `fit`, optional
@@ -274,6 +236,9 @@ class ReCycleForecaster(Estimator):
             Columns with the suffix ``_q0.1`` and so on.
         components : bool
             Further columns: each candidate, what covariates add, and the source of the forecast.
+        recursive : bool
+            Beyond the model's horizon go on from the forecast as if it had been measured, which
+            is worse than a model of that horizon, and has no quantiles.
 
         Returns
         -------
@@ -288,6 +253,7 @@ class ReCycleForecaster(Estimator):
             head=head,
             levels=check_quantiles(quantiles or ()),
             components=components,
+            recursive=recursive,
         )
 
     def predict_interval(

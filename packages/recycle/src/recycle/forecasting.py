@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from recycle.covariates import future_covariates
+from recycle.covariates import future_covariates, joined_covariates
 from recycle.cyclic import Windows
 from recycle.durations import to_steps
 from recycle.errors import NotEnoughDataError
@@ -23,16 +24,27 @@ from recycle.windows import Array
 if TYPE_CHECKING:
     from recycle.forecaster import ReCycleForecaster
 
+logger = logging.getLogger(__name__)
+
 __all__ = ["forecast", "future_frame", "read", "sample_paths", "start", "views"]
 
 
 def read(forecaster: ReCycleForecaster, y: Any) -> Panel:
     """Series, as the parameters say."""
-    return read_panel(y, freq=forecaster.freq, tz=forecaster.tz, duplicates=forecaster.duplicates)
+    return read_panel(
+        y,
+        freq=forecaster.freq,
+        tz=forecaster.tz,
+        duplicates=forecaster.duplicates,
+        trim_leading=forecaster.trim_leading,
+    )
 
 
 def start(
-    forecaster: ReCycleForecaster, history: Any, horizon: int | str | None
+    forecaster: ReCycleForecaster,
+    history: Any,
+    horizon: int | str | None,
+    recursive: bool = False,
 ) -> tuple[Panel, int]:
     """What a forecast continues, and its length in steps."""
     if history is None and not hasattr(forecaster, "panel_"):
@@ -41,8 +53,11 @@ def start(
     if horizon is None:
         return panel, forecaster.horizon_
     steps = to_steps(horizon, forecaster.cycle_ or 1, panel.step, "horizon")
-    if steps > forecaster.horizon_:
-        raise ValueError(f"The model forecasts {forecaster.horizon_} steps, not {steps}")
+    if steps > forecaster.horizon_ and not recursive:
+        raise ValueError(
+            f"The model forecasts {forecaster.horizon_} steps, not {steps}: fit with a longer "
+            "horizon, or say recursive=True to go on from the forecast itself"
+        )
     return panel, steps
 
 
@@ -55,21 +70,42 @@ def forecast(
     head: str | None,
     levels: Sequence[float],
     components: bool,
+    recursive: bool = False,
 ) -> Any:
     """Forecast what follows the history, in its shape, with the columns of `predict`."""
-    panel, steps = start(forecaster, history, horizon)
-    stamps, places = panel.future(steps)
-    found = [
-        _columns(forecaster.model_, view, head, levels, components)
-        for view in views(forecaster, panel, x, history is None, places)
-    ]
-    tables = {
-        key: np.stack([rows[key] for rows, _ in found], axis=1)[places - 1] for key in found[0][0]
-    }
-    if components:
-        source = np.array([source for _, source in found], dtype=object)
-        tables["_source"] = np.tile(source, (len(stamps), 1))
-    return panel.shaped(stamps, tables)
+    panel, steps = start(forecaster, history, horizon, recursive)
+    goes_on = history is None
+    if steps > forecaster.horizon_:
+        if levels:
+            raise ValueError("Beyond the model's horizon there are no quantiles; fit a longer one")
+        if forecaster.effect_ is not None and goes_on:
+            x, goes_on = _all_covariates(forecaster.X_, x), False
+        logger.warning("Steps after the %dth rest on forecasts themselves", forecaster.horizon_)
+    stamps, parts, done = [], [], 0
+    while done < steps:
+        now = min(steps - done, forecaster.horizon_)
+        index, places = panel.future(now)
+        found = [
+            _columns(forecaster.model_, view, head, levels, components)
+            for view in views(forecaster, panel, x, goes_on, places)
+        ]
+        tables = {key: np.stack([rows[key] for rows, _ in found], axis=1) for key in found[0][0]}
+        if components:
+            source = np.array([source for _, source in found], dtype=object)
+            tables["_source"] = np.tile(source, (len(tables[""]), 1))
+        stamps.append(index)
+        parts.append({key: table[places - 1] for key, table in tables.items()})
+        panel = panel.extended(tables[""][: places[-1]], now)
+        done += now
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return panel.shaped(stamps[0].append(stamps[1:]), joined)
+
+
+def _all_covariates(before: Any, x: Any) -> Any:
+    """Covariates of past and future in one table."""
+    if x is None or isinstance(x, str):
+        raise ValueError("Beyond the model's horizon X must hold the covariates of all steps")
+    return joined_covariates(before, x)
 
 
 def sample_paths(

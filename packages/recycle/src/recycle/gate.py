@@ -107,6 +107,7 @@ def fit_gate(
     rule: str = "blend",
     cycles: float = SHRINKAGE,
     independent: float = 1.0,
+    loss: str = "mse",
 ) -> Gate:
     """Weigh candidates by their held-out errors.
 
@@ -126,6 +127,8 @@ def fit_gate(
         Held-out cycles of each series, for the shrinkage.
     independent : float
         How many of the windows do not overlap, for the standard error.
+    loss : str
+        "mse", or "mae": what weights of "blend" make small.
     """
     if rule not in {"blend", "select", "none"}:
         raise ValueError(f"gate must be 'blend', 'select' or 'none', not {rule!r}")
@@ -148,7 +151,7 @@ def fit_gate(
         elif rule == "select":
             weights[:, block, _simplest(window_losses, independent)] = 1.0
         else:
-            found = _blend_weights(clean, known, series, n_series, cycles)
+            found = _blend_weights(clean, known, series, n_series, cycles, loss)
             weights[:, block] = _shared(found, [name in HEADS for name in names])
     return Gate(tuple(names), tuple(blocks), weights, losses)
 
@@ -177,10 +180,9 @@ def _simplest(window_losses: Array, independent: float) -> int:
 
 
 def _blend_weights(
-    errors: Array, known: Array, series: Array, n_series: int, cycles: float
+    errors: Array, known: Array, series: Array, n_series: int, cycles: float, loss: str
 ) -> Array:
-    total = np.einsum("knh,jnh->kj", errors, errors) / known.sum()
-    common = simplex_weights(total)
+    common = _best_weights(errors, known, loss)
     weights = np.tile(common, (n_series, 1))
     if n_series == 1:
         return weights
@@ -188,7 +190,16 @@ def _blend_weights(
     for one in range(n_series):
         rows = series == one
         if known[rows].any():
-            part = errors[:, rows]
-            own = simplex_weights(np.einsum("knh,jnh->kj", part, part) / known[rows].sum())
+            own = _best_weights(errors[:, rows], known[rows], loss)
             weights[one] = share * own + (1 - share) * common
+    return weights
+
+
+def _best_weights(errors: Array, known: Array, loss: str) -> Array:
+    """Simplex weights of least squared or absolute errors: ``(K, n, h), (n, h) -> (K,)``."""
+    weights = simplex_weights(np.einsum("knh,jnh->kj", errors, errors) / known.sum())
+    for _ in range(5 if loss == "mae" else 0):  # reweighted least squares
+        error = np.abs(np.einsum("k,knh->nh", weights, errors))
+        scaled = errors / np.sqrt(np.maximum(error, 1e-3))
+        weights = simplex_weights(np.einsum("knh,jnh->kj", scaled, scaled) / known.sum())
     return weights

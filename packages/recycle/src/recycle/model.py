@@ -11,7 +11,7 @@ from recycle.cyclic import Windows
 from recycle.gate import Gate, blend
 from recycle.intervals import Conformal
 from recycle.profiles import RecentHistoricProfile
-from recycle.ridge import LAMBDAS, CycleRidge
+from recycle.ridge import LAMBDAS, CycleRidge, RidgeConfig
 from recycle.windows import Array
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class Settings:
         Needed by the heads that are networks.
     betas, lambdas : tuples of float
         Options for the ridge.
-    own_share : float
-        Share of a ridge of its own in the forecast of each series; 0 pools all series.
+    ridge : RidgeConfig
     aligned : bool
         Whether only windows count whose horizon starts with a cycle.
     gate : str
@@ -64,7 +63,7 @@ class Settings:
     network: NetworkConfig | None = None
     betas: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     lambdas: tuple[float, ...] = (*LAMBDAS, 10.0)
-    own_share: float = 0.5
+    ridge: RidgeConfig = field(default_factory=RidgeConfig)
     aligned: bool = False
     gate: str = "blend"
     refit: bool = True

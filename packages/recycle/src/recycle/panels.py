@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,20 @@ class Panel:
         places = ((wall - self.times[-1]) // self.step).to_numpy()
         return (utc.tz_localize(None) if self.naive_utc else local), np.asarray(places)
 
+    def extended(self, values: Array, steps: int) -> Panel:
+        """The panel with rows after its last one.
+
+        Parameters
+        ----------
+        values : (n, S)
+            On the grid; on days when clocks change they are not as many as the steps.
+        steps : int
+            How many stamps further the last one is.
+        """
+        times = pd.date_range(self.times[0], periods=len(self.times) + len(values), freq=self.step)
+        whole = np.concatenate([self.values, values])
+        return replace(self, values=whole, times=times, last=self.last + steps * self.step)
+
     def shaped(self, stamps: pd.DatetimeIndex, columns: dict[str, Array]) -> Any:
         """Results in the shape of the input.
 
@@ -117,6 +131,7 @@ def read_panel(
     freq: Any = None,
     tz: Any = None,
     duplicates: str = "mean",
+    trim_leading: str | None = None,
     start: Any = None,
 ) -> Panel:
     """Read series.
@@ -133,6 +148,8 @@ def read_panel(
         universal time. Default: the zone of the stamps.
     duplicates : str
         "mean", "first", "last" or "raise": what becomes of several values at one time.
+    trim_leading : str, optional
+        "zeros": zeros before the first other value of a series are missing values.
     start : str or Timestamp, optional
         First stamp of an array.
 
@@ -143,10 +160,14 @@ def read_panel(
     """
     if duplicates not in DUPLICATES:
         raise ValueError(f"duplicates must be one of {DUPLICATES}, not {duplicates!r}")
+    if trim_leading not in {None, "zeros"}:
+        raise ValueError(f"trim_leading must be 'zeros' or None, not {trim_leading!r}")
     columns, kind, index_names = _columns(y, start, freq)
     if not columns:
         raise DataError("There is no series in the data")
     stamps = next(iter(columns.values())).index
+    if trim_leading:
+        columns = {name: _without_leading_zeros(s) for name, s in columns.items()}
     zone = tz if tz is not None else stamps.tz
     naive_utc = tz is not None and stamps.tz is None
     step = _frequency(columns, freq)
@@ -222,6 +243,11 @@ def _stamped(series: pd.Series) -> pd.Series:
         logger.warning("The stamps of series %r are not in order; they are sorted", series.name)
         found = found.sort_index(kind="stable")
     return found
+
+
+def _without_leading_zeros(series: pd.Series) -> pd.Series:
+    started = (series.fillna(0.0) != 0).cummax()
+    return series.where(started) if started.any() else series
 
 
 def _frequency(columns: dict[Any, pd.Series], freq: Any) -> pd.Timedelta:

@@ -10,10 +10,51 @@ import numpy as np
 from recycle.moments import Moments
 from recycle.windows import Array
 
-__all__ = ["LAMBDAS", "CycleRidge", "fit_ridge", "forecast_weights", "mixed", "refit_ridge"]
+__all__ = [
+    "LAMBDAS",
+    "CycleRidge",
+    "RidgeConfig",
+    "fit_ridge",
+    "forecast_weights",
+    "low_rank",
+    "mixed",
+    "refit_ridge",
+]
 
 #: Penalties relative to the mean eigenvalue.
 LAMBDAS = tuple(10.0**exponent for exponent in range(-6, 1))
+
+
+@dataclass(frozen=True)
+class RidgeConfig:
+    """How the ridge is fitted.
+
+    Attributes
+    ----------
+    loss : str
+        "mse"; or "mae", for data with outliers: windows count by the inverse of their error, in a
+        few rounds, and the gate weighs by absolute errors.
+    rank : int, optional
+        So many patterns of the horizon that the history weighs; default: no limit. A small number
+        makes small exports.
+    own_share : float
+        Share of a ridge of its own in the forecast of each series: 0 pools all, 1 none.
+    half_life : float
+        Cycles after which a window counts half; default: all count the same.
+    """
+
+    loss: str = "mse"
+    rank: int | None = None
+    own_share: float = 0.5
+    half_life: float = float("inf")
+
+    def __post_init__(self) -> None:
+        if self.loss not in {"mse", "mae"}:
+            raise ValueError(f"loss of the ridge must be 'mse' or 'mae', not {self.loss!r}")
+        if self.rank is not None and self.rank < 1:
+            raise ValueError(f"rank must be at least 1, or None, not {self.rank}")
+        if not 0 <= self.own_share <= 1 or not self.half_life > 0:
+            raise ValueError("own_share must lie in [0, 1], and half_life be positive")
 
 
 @dataclass(frozen=True)
@@ -97,6 +138,7 @@ def fit_ridge(
     beta: float,
     lookbacks: Sequence[int],
     lambdas: Sequence[float] = LAMBDAS,
+    rank: int | None = None,
 ) -> CycleRidge:
     """Choose penalties by the validation loss, and average over lookbacks.
 
@@ -108,6 +150,8 @@ def fit_ridge(
     lookbacks : sequence of int
     lambdas : sequence of float
         Relative penalties.
+    rank : int, optional
+        See `low_rank`.
     """
     weights = np.zeros(train.cross.shape)
     chosen = []
@@ -117,17 +161,35 @@ def fit_ridge(
         losses = [float(validation.losses(option).mean()) for option in padded]
         chosen.append(lambdas[int(np.argmin(losses))])
         weights += padded[int(np.argmin(losses))] / len(lookbacks)
+    weights = low_rank(weights, train, lookbacks, rank)
     loss = float(validation.losses(weights).mean())
     return CycleRidge(weights.astype(np.float32), beta, tuple(lookbacks), tuple(chosen), loss)
 
 
-def refit_ridge(ridge: CycleRidge, moments: Moments) -> CycleRidge:
+def refit_ridge(ridge: CycleRidge, moments: Moments, rank: int | None = None) -> CycleRidge:
     """The same share, lookbacks and penalties on other moments, such as train and validation."""
     weights = np.zeros(moments.cross.shape)
     for lookback, penalty in zip(ridge.lookbacks, ridge.lambdas, strict=True):
         (option,) = forecast_weights(moments, lookback, [penalty])
         weights += _pad(option, len(weights)) / len(ridge.lookbacks)
+    weights = low_rank(weights, moments, ridge.lookbacks, rank)
     return replace(ridge, weights=weights.astype(np.float32))
+
+
+def low_rank(weights: Array, moments: Moments, lookbacks: Sequence[int], rank: int | None) -> Array:
+    """The weights of so few patterns whose forecasts are nearest: ``(L, H) -> (L, H)``.
+
+    Reduced-rank regression (Izenman, 1975): forecasts are projected onto the leading eigenvectors
+    of their second moments. What passes levels through is kept beside them.
+    """
+    if rank is None or rank >= weights.shape[1]:
+        return weights
+    means = [_pad(np.full((size, 1), 1 / size), len(weights)) for size in lookbacks]
+    level = np.mean(means, axis=0)
+    rest = weights - level
+    _, patterns = np.linalg.eigh(rest.T @ moments.gram @ rest)
+    leading = patterns[:, -rank:]
+    return np.asarray(level + rest @ leading @ leading.T)
 
 
 def mixed(own: CycleRidge, pooled: CycleRidge, share: float) -> CycleRidge:

@@ -22,7 +22,7 @@ from recycle.intervals import Conformal
 from recycle.model import CyclicModel, Settings
 from recycle.preparation import choose_grid
 from recycle.profiles import RecentHistoricProfile
-from recycle.ridge import CycleRidge
+from recycle.ridge import CycleRidge, RidgeConfig
 from recycle.scaling import Scaler
 from recycle.specialdays import SpecialDays
 from recycle.statics import as_table
@@ -57,7 +57,8 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         "schema": SCHEMA,
         "version": __version__,
         "params": params
-        | {"network": asdict(params["network"]) if params["network"] else None, "static": static},
+        | {name: asdict(params[name]) if params[name] else None for name in ("ridge", "network")}
+        | {"static": static},
         "names": list(forecaster.names_),
         "cycle": forecaster.cycle_,
         "horizon": forecaster.horizon_,
@@ -148,6 +149,8 @@ def load(path: Path) -> ReCycleForecaster:
             f"{path} was written by recycle {described['version']}; this is {__version__}: update"
         )
     params = described["params"]
+    if params["ridge"]:
+        params["ridge"] = RidgeConfig(**params["ridge"])
     if params["network"]:
         from recycle.network.config import NetworkConfig
 
@@ -175,6 +178,7 @@ def _model(described: dict[str, Any], arrays: dict[str, Array]) -> CyclicModel:
     stored = described["settings"]
     stored.pop("network")  # stored with its weights
     stored["profile"] = RecentHistoricProfile(**stored["profile"])
+    stored["ridge"] = RidgeConfig(**stored["ridge"])
     tuples = {key: tuple(value) for key, value in stored.items() if isinstance(value, list)}
     settings = Settings(**{**stored, **tuples})
     ridges = [
