@@ -1,8 +1,9 @@
-"""Forecasts from an exported graph, without torch: onnxruntime, NumPy and pandas do."""
+"""Forecasts from an exported file, without torch: onnxruntime, or NumPy alone, and pandas do."""
 
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 
 from recycle.covariates import align_covariates
 from recycle.errors import ModelFileError, NotEnoughDataError
+from recycle.numpy_runtime import NumpyForecaster
 from recycle.panels import Panel, read_panel
 from recycle.preparation import Grid
 from recycle.profiles import RecentHistoricProfile
@@ -20,14 +22,18 @@ from recycle.windows import Array
 
 __all__ = ["EdgeForecaster", "graph_inputs"]
 
+#: What reading something else than an exported archive raises.
+UNREADABLE = (EOFError, KeyError, ValueError, zipfile.BadZipFile)
+
 
 class EdgeForecaster:
-    """Runs what `ReCycleForecaster.export` wrote to an ONNX file.
+    """Runs what `ReCycleForecaster.export` wrote to an ``.onnx`` or ``.npz`` file.
 
     Parameters
     ----------
     path : path
     threads : int
+        Of onnxruntime.
 
     Examples
     --------
@@ -35,6 +41,13 @@ class EdgeForecaster:
     """
 
     def __init__(self, path: str | Path, *, threads: int = 1) -> None:
+        if Path(path).suffix == ".npz":
+            try:
+                self.session: Any = NumpyForecaster(path)
+            except UNREADABLE as error:
+                raise ModelFileError(f"{path} was not written by recycle: {error}") from error
+            self.about: dict[str, Any] = self.session.about
+            return
         try:
             import onnxruntime
         except ModuleNotFoundError as error:
@@ -48,7 +61,7 @@ class EdgeForecaster:
         stored = self.session.get_modelmeta().custom_metadata_map
         if "recycle" not in stored:
             raise ModelFileError(f"{path} was not written by recycle")
-        self.about: dict[str, Any] = json.loads(stored["recycle"])
+        self.about = json.loads(stored["recycle"])
 
     def predict(self, history: Any, X: Any = None) -> Any:
         """Forecast what follows a history of one series, in its shape.

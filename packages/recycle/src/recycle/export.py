@@ -1,4 +1,4 @@
-"""Graphs that forecast without this package: ONNX, and torch.export."""
+"""Files that forecast without this package: ONNX, torch.export, NumPy and C."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from recycle.compact import compact_arrays, compact_numbers, write_header, write_npz
 from recycle.graph import ForecastGraph
 from recycle.intervals import check_quantiles
 
@@ -27,6 +28,7 @@ __all__ = ["compare_weights", "export", "forecast_graph"]
 #: Numbers of an array from which on a smaller type saves something.
 LARGE = 1_000
 WEIGHTS = ("single", "half", "int8")
+SUFFIXES = (".onnx", ".pt2", ".npz", ".h")
 
 
 def export(
@@ -40,15 +42,16 @@ def export(
     """Write one series' forecast as a graph: history and days in, forecast and quantiles out.
 
     Scaling, gaps, profile, ridge, network, weights and fallbacks are all in the graph; the batch is
-    free. `recycle.edge.EdgeForecaster` makes the inputs from a table, and needs onnxruntime, but no
-    torch.
+    free. `recycle.edge.EdgeForecaster` makes the inputs of ``.onnx`` and ``.npz`` from a table, and
+    needs no torch.
 
     Parameters
     ----------
     forecaster : ReCycleForecaster
         Fitted.
     path : path
-        ``.onnx``, or ``.pt2`` for torch.export.
+        ``.onnx``; ``.pt2`` for torch.export; ``.npz`` for `recycle.numpy_runtime`, or ``.h``, a
+        header of C, both for profile and ridge without network and covariates.
     series : optional
         Which series, if the model has several.
     quantiles : sequence of float
@@ -70,9 +73,16 @@ def export(
     """
     if weights not in WEIGHTS:
         raise ValueError(f"weights must be one of {WEIGHTS}, not {weights!r}")
-    if path.suffix not in {".onnx", ".pt2"}:
-        raise ValueError(f"The suffix of {path} must be .onnx or .pt2")
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"The suffix of {path} must be one of {', '.join(SUFFIXES)}")
     graph, description = forecast_graph(forecaster, series, check_quantiles(quantiles))
+    if path.suffix in {".npz", ".h"}:
+        numbers = compact_numbers(graph)
+        place = 0 if series is None else list(forecaster.names_).index(series)
+        arrays = compact_arrays(graph, forecaster.model_, place)
+        write = write_npz if path.suffix == ".npz" else write_header
+        write(path, numbers, arrays, description)
+        return path
     inputs = graph.example()
     batch = torch.export.Dim("batch", min=1, max=65536)
     shapes = (tuple({0: batch} for _ in inputs),)  # of the one variadic argument

@@ -13,7 +13,7 @@ from recycle.intervals import Conformal
 from recycle.model import CyclicModel
 from recycle.network import ReCycleNet
 from recycle.profiles import RecentHistoricProfile
-from recycle.ridge import CycleRidge
+from recycle.ridge import CycleRidge, factors
 from recycle.scaling import Scaler
 from recycle.specialdays import SpecialDays
 from recycle.windows import Array
@@ -39,6 +39,8 @@ class ForecastGraph(nn.Module):
     levels : sequence of float
         Of quantiles.
     """
+
+    offsets: Tensor
 
     def __init__(
         self,
@@ -300,18 +302,28 @@ class _Profile(nn.Module):
 
 
 class _Ridge(nn.Module):
-    weights: Tensor
+    level: Tensor
+    left: Tensor
+    right: Tensor
 
     def __init__(self, ridge: CycleRidge) -> None:
         super().__init__()
         self.lookback, self.beta = ridge.lookback, ridge.beta
-        self.register_buffer("weights", _tensor(ridge.weights))
+        level, left, right = factors(ridge)
+        self.narrow = 2 * (left.size + right.size) < ridge.weights.size
+        parts = {"level": level[:, None], "left": left, "right": right}
+        if not self.narrow:
+            parts = {"left": ridge.weights}
+        for name, array in parts.items():
+            self.register_buffer(name, _tensor(array))
 
     def forward(self, x: Tensor, h: Tensor, f: Tensor) -> Tensor:
         x = x[:, -self.lookback :]
         if self.beta:
             x = x - self.beta * h[:, -self.lookback :]
-        out: Tensor = x @ self.weights
+        out = x @ self.left
+        if self.narrow:
+            out = out @ self.right + x @ self.level
         return out + self.beta * f if self.beta else out
 
 

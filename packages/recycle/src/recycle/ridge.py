@@ -14,6 +14,7 @@ __all__ = [
     "LAMBDAS",
     "CycleRidge",
     "RidgeConfig",
+    "factors",
     "fit_ridge",
     "forecast_weights",
     "low_rank",
@@ -184,12 +185,31 @@ def low_rank(weights: Array, moments: Moments, lookbacks: Sequence[int], rank: i
     """
     if rank is None or rank >= weights.shape[1]:
         return weights
-    means = [_pad(np.full((size, 1), 1 / size), len(weights)) for size in lookbacks]
-    level = np.mean(means, axis=0)
+    level = _level(lookbacks, len(weights))
     rest = weights - level
     _, patterns = np.linalg.eigh(rest.T @ moments.gram @ rest)
     leading = patterns[:, -rank:]
     return np.asarray(level + rest @ leading @ leading.T)
+
+
+def factors(ridge: CycleRidge) -> tuple[Array, Array, Array]:
+    """The weights as level and two narrow matrices: ``level + left @ right``.
+
+    Returns
+    -------
+    (L,), (L, r) and (r, H)
+        r is the number of patterns that the weights are made of.
+    """
+    level = _level(ridge.lookbacks, ridge.lookback)
+    left, size, right = np.linalg.svd(ridge.weights - level, full_matrices=False)
+    rank = max(1, int((size > 1e-5 * size[0]).sum()))
+    return level[:, 0], left[:, :rank] * size[:rank], right[:rank]
+
+
+def _level(lookbacks: Sequence[int], length: int) -> Array:
+    """Weights that pass the mean over each lookback on: ``(length, 1)``."""
+    means = [_pad(np.full((size, 1), 1 / size), length) for size in lookbacks]
+    return np.asarray(np.mean(means, axis=0))
 
 
 def mixed(own: CycleRidge, pooled: CycleRidge, share: float) -> CycleRidge:
