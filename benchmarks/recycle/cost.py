@@ -1,12 +1,14 @@
 """What a window costs to train on and to forecast, and how long the best model takes.
 
 ``python benchmarks/recycle/cost.py [--quick] [--data FOLDER] [--json FILE]``. One thread, CPU time,
-models in turns, medians of the turns; histories of 21 days, forecasts of 7, hourly. The peers are
-those of parts/peers.py. All models' optimizers see one vector of weights. Forecasts are made in
-evaluation mode, where torch takes its fast kernels. At last, one forecast of the ONNX file on one
-core. With the folder of ETTh1.csv (default: RECYCLE_DATA) also: CPU seconds of whole fits on ETTh1,
-96 steps ahead, and the best validation score that the small PatchTST reaches within ``--budget``
-CPU seconds.
+models in turns, medians of the turns; histories of 21 days, forecasts of 7, hourly. What is
+compared is the package's whole path, ridge and network; "ridge" is the ridge alone, whose training
+is its closed form on 10,000 windows. The peers are those of parts/peers.py. All models' optimizers
+see one vector of weights. Forecasts are made by torch in evaluation mode, and by onnxruntime ("onnx"), to
+which each model is exported for the batch. At last, one forecast of the package's own ONNX file,
+profile, gaps and scaling included. With the folder of ETTh1.csv (default: RECYCLE_DATA) also: CPU
+seconds of whole fits on ETTh1, 96 steps ahead, and the best validation score that the small
+PatchTST reaches within ``--budget`` CPU seconds.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ from recycle import ReCycleForecaster
 from recycle.cyclic import CyclicData, Windows
 from recycle.datasets import make_cyclic
 from recycle.edge import EdgeForecaster, graph_inputs
+from recycle.export import quiet
 from recycle.model import CyclicModel, Settings
-from recycle.moments import Moments
+from recycle.moments import Moments, consecutive_moments
 from recycle.network import NetworkConfig, ReCycleNet
 from recycle.network.flat import FlatWeights
 from recycle.panels import read_panel
@@ -42,6 +45,20 @@ from recycle.profiles import RecentHistoricProfile
 from recycle.ridge import fit_ridge
 
 L, H = 504, 168
+
+
+class RidgeAlone(nn.Module):
+    """Centring and one product."""
+
+    ridge: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("ridge", 0.01 * torch.randn(L, H))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Histories to forecasts."""
+        return x @ self.ridge
 
 
 class RidgeAndNet(nn.Module):
@@ -63,7 +80,7 @@ class RidgeAndNet(nn.Module):
         level = x.mean(1, keepdim=True)
         e = (x - level).unflatten(1, (21, 24))
         d = ((x - level) @ self.ridge).unflatten(1, (7, 24))
-        n = len(x)
+        n = x.shape[0]
         out: Tensor = self.net(
             e, d, self.calendar_e.expand(n, -1, -1), self.calendar_d.expand(n, -1, -1)
         )
@@ -72,6 +89,7 @@ class RidgeAndNet(nn.Module):
 
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "ridge + net": RidgeAndNet,
+    "ridge": RidgeAlone,
     "DLinear": lambda: DLinear(L, H),
     "iTransformer": lambda: ITransformer(L, H),
     "PatchTST d=16": lambda: small_patch(L, H),
@@ -89,33 +107,74 @@ def step_costs(turns: int) -> list[dict[str, Any]]:
     """CPU milliseconds a window, at two batch sizes, in training and in forecasting."""
     rows = []
     models = {name: make() for name, make in MODELS.items()}
-    weights = {name: FlatWeights(model) for name, model in models.items()}
+    weights = {name: FlatWeights(model) for name, model in models.items() if name != "ridge"}
     optimizers = {name: flat.adam(1e-3, 1e-2) for name, flat in weights.items()}
     for batch in (8, 32):
         found: dict[tuple[str, str], list[float]] = {}
+        sessions = {
+            name: _session(model, _histories(name, batch)) for name, model in models.items()
+        }
         for turn in range(turns + 1):
             for name, model in models.items():
-                # a window has one series; iTransformer's has seven, which are counted
-                x = torch.randn(batch // 8 * 7 if name == "iTransformer" else batch, L)
+                x = _histories(name, batch)
                 y = torch.randn(len(x), H)
                 slow = name == "Informer d=512"
                 if slow and turn == 0:
                     continue
                 repeats = 1 if slow else 2 if "128" in name else 20
-                for mode, work in (("train", _train), ("forecast", _forecast)):
+                work: dict[str, Callable[[], object]] = {
+                    "forecast": lambda model=model, x=x: _forecast(model, x),
+                    "onnx": lambda run=sessions[name], x=x: run(x.numpy()),
+                }
+                if name == "ridge":
+                    found.setdefault((name, "train"), []).append(_closed_form())
+                else:
+                    step = (model, weights[name], optimizers[name], x, y)
+                    work["train"] = lambda step=step: _train(*step)
+                for mode, call in work.items():
                     start = time.process_time()
                     for _ in range(repeats):
-                        work(model, weights[name], optimizers[name], x, y)
+                        call()
                     cost = (time.process_time() - start) / repeats / len(x) * 1e3
                     if turn:  # the first warms up
                         found.setdefault((name, mode), []).append(cost)
         for (name, mode), costs in found.items():
-            size = sum(w.numel() for w in models[name].parameters())
+            trained = sum(w.numel() for w in models[name].parameters())
+            size = trained or sum(w.numel() for w in models[name].buffers())
             rows.append({
                 "model": name, "weights": size, "batch": batch, "mode": mode,
                 "ms": statistics.median(costs),
             })  # fmt: skip
     return rows
+
+
+def _histories(name: str, batch: int) -> Tensor:
+    """Random windows of one series; iTransformer's have seven, which are counted."""
+    return torch.randn(batch // 8 * 7 if name == "iTransformer" else batch, L)
+
+
+def _session(model: nn.Module, x: Tensor) -> Callable[[np.ndarray], object]:
+    """The model in onnxruntime, on one core, for batches of this size."""
+    import onnxruntime
+
+    model.eval()
+    with quiet(), torch.no_grad():
+        program = torch.export.export(model, (x,), strict=False)
+        stored = torch.onnx.export(program, (x,), verbose=False).model_proto.SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(stored, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda values: session.run(None, {name: values})
+
+
+def _closed_form(count: int = 10_000) -> float:
+    """CPU milliseconds a window of fitting a ridge."""
+    values = np.random.default_rng(0).normal(size=count + L + H)
+    start = time.process_time()
+    sums = consecutive_moments(values, np.arange(L, L + count), L, H)
+    fit_ridge(sums, sums, 0.0, (L,))
+    return (time.process_time() - start) / count * 1e3
 
 
 def _train(
@@ -127,11 +186,9 @@ def _train(
     optimizer.step()
 
 
-def _forecast(
-    model: nn.Module, _: FlatWeights, __: torch.optim.Optimizer, x: Tensor, ___: Tensor
-) -> None:
+def _forecast(model: nn.Module, x: Tensor) -> None:
     model.eval()
-    with torch.no_grad():
+    with torch.inference_mode():
         model(x)
 
 
@@ -206,13 +263,15 @@ def edge(repeats: int) -> dict[str, Any]:
 
 def print_steps(rows: list[dict[str, Any]]) -> None:
     """Costs, and how many times as much as ours."""
-    modes = [f"{mode} {batch}" for batch in (8, 32) for mode in ("train", "forecast")]
-    print(f"{'':16}{'weights':>11}" + "".join(f"{mode:>24}" for mode in modes))
+    modes = [(batch, mode) for batch in (8, 32) for mode in ("train", "forecast", "onnx")]
+    titles = "".join(f"{f'{mode} {batch}':>22}" for batch, mode in modes)
+    print(f"{'':16}{'weights':>11}{titles}")
     ours = {(r["batch"], r["mode"]): r["ms"] for r in rows if r["model"] == "ridge + net"}
     for name in MODELS:
-        here = [r for r in rows if r["model"] == name]
-        cells = [f"{r['ms']:12.4f} ms {r['ms'] / ours[r['batch'], r['mode']]:7.1f}x" for r in here]
-        print(f"{name:16}{here[0]['weights']:11,}{''.join(cells)}", flush=True)
+        cost = {(r["batch"], r["mode"]): r["ms"] for r in rows if r["model"] == name}
+        size = next(r["weights"] for r in rows if r["model"] == name)
+        cells = [f"{cost[mode]:10.4f} ms {cost[mode] / ours[mode]:7.2f}x" for mode in modes]
+        print(f"{name:16}{size:11,}{''.join(cells)}", flush=True)
 
 
 def main() -> None:

@@ -1,11 +1,15 @@
 import sys
+import tomllib
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
+from recycle import DataError, ReCycleForecaster, RidgeConfig, metrics
 from recycle import __main__ as cli
-from recycle import metrics
+from recycle.configfile import parameters_from, to_toml
+from recycle.files import TableFormat, read_table
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
@@ -41,6 +45,90 @@ def test_from_table_to_forecast(table, tmp_path, monkeypatch, capsys):
     assert plot.stat().st_size > 10_000
     assert run(monkeypatch, "evaluate", model, "--data", table) == 0
     assert "profile" in capsys.readouterr().out
+
+
+def test_what_excel_writes_is_understood(tmp_path, monkeypatch, capsys):
+    index = pd.date_range("2024-01-01", periods=24 * 60, freq="h")
+    wave = 1000 + 100.5 * np.sin(np.arange(len(index)) * np.pi / 12)
+    frame = pd.DataFrame({"Zeit": index.strftime("%d.%m.%Y %H:%M"), "Last": wave, "Ort": "Süd"})
+    path = tmp_path / "last.csv"
+    frame.drop(index=range(100, 110)).to_csv(
+        path, sep=";", decimal=",", index=False, encoding="latin-1"
+    )
+    again = read_table(path, TableFormat(encoding="latin-1"))
+    assert list(again.columns) == ["Last"] and again.index[24 * 12] == index[24 * 12 + 10]
+    assert again["Last"].to_numpy() == pytest.approx(np.delete(wave, range(100, 110)))
+    assert run(monkeypatch, "detect", path) == 3  # not UTF-8
+    command = ("train", path, "--encoding", "latin-1", "--preset", "fast", "--horizon", "2c")
+    assert run(monkeypatch, *command, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert "head       ridge" in out and "horizon    48 steps" in out and "1: Last" in out
+    assert run(monkeypatch, *command) == 2  # no output
+    assert run(monkeypatch, *command, "-o", tmp_path / "m.recycle") == 0
+    ahead = ("--horizon", "4c", "--recursive", "--encoding", "latin-1")
+    found = tmp_path / "f.csv"
+    options = ("--history", path, "-o", found, *ahead)
+    assert run(monkeypatch, "forecast", tmp_path / "m.recycle", *options) == 0
+    assert len(pd.read_csv(found)) == 96
+    assert run(monkeypatch, "detect", path, "--encoding", "latin-1", "--target", "Ort") == 3
+    assert "holds no numbers" in capsys.readouterr().err
+
+
+def test_parameters_from_files(table, tmp_path, monkeypatch, capsys):
+    given = tmp_path / "given.toml"
+    given.write_text('head = "ridge"\nhorizon = "1c"\nk = 4\n[ridge]\nrank = 2\n')
+    whole = tmp_path / "all.toml"
+    options = ("train", table, "--config", given, "--horizon", "2c", "--country", "DE")
+    assert run(monkeypatch, *options, "--dump-config", whole) == 0
+    found = ReCycleForecaster(**parameters_from(whole))
+    expected = ReCycleForecaster(
+        head="ridge", horizon="2c", k=4, country="DE", ridge=RidgeConfig(rank=2)
+    )
+    assert repr(found) == repr(expected)
+    assert set(tomllib.loads(whole.read_text())["ridge"]) == {
+        "loss",
+        "rank",
+        "own_share",
+        "half_life",
+    }
+    for name, text in (("a.json", '{"k": 5}'), ("a.yaml", "k: 5\n")):
+        (tmp_path / name).write_text(text)
+        assert parameters_from(tmp_path / name) == {"k": 5}
+    for text, status in (("speed = 3", 2), ("[ridge]\nspeed = 3", 2), ("k = ", 3)):
+        given.write_text(text)
+        assert run(monkeypatch, *options, "--dry-run") == status
+    assert "speed" in capsys.readouterr().err
+    static = ReCycleForecaster(country={"a": "DE", 2: "FR"}, validation=0.2)
+    (tmp_path / "b.toml").write_text(to_toml(static.get_params()))
+    assert parameters_from(tmp_path / "b.toml")["country"] == {"a": "DE", "2": "FR"}
+
+
+def test_arrays_and_offsets(tmp_path):
+    index = pd.date_range("2024-03-29", periods=96, freq="h", tz="Europe/Berlin")
+    values = np.arange(192.0).reshape(96, 2)
+    seconds = index.as_unit("s").asi8
+    np.savez(tmp_path / "y.npz", time=seconds, values=values, columns=np.array(["a", "b"]))
+    with h5py.File(tmp_path / "y.h5", "w") as file:
+        file["time"] = [str(stamp) for stamp in index.tz_convert("UTC").tz_localize(None)]
+        file["values"] = values[:, 0]
+    pd.DataFrame({"t": index.astype(str), "a": values[:, 0]}).to_csv(
+        tmp_path / "y.csv", index=False
+    )
+    for name in ("y.npz", "y.h5", "y.csv"):
+        found = read_table(tmp_path / name)
+        stamps = found.index if found.index.tz else found.index.tz_localize("UTC")
+        assert (stamps == index).all()
+        assert found.iloc[:, 0].to_numpy() == pytest.approx(values[:, 0])
+    np.savez(tmp_path / "bad.npz", time=seconds[:5], values=values)
+    np.savez(tmp_path / "none.npz", a=values)
+    for name, message in (("bad.npz", "do not fit"), ("none.npz", "no arrays")):
+        with pytest.raises(DataError, match=message):
+            read_table(tmp_path / name)
+    american = pd.DataFrame({"t": ["1/2/2024", "1/13/2024"], "a": [1.0, 2.0]})
+    american.to_csv(tmp_path / "us.csv", index=False)
+    assert read_table(tmp_path / "us.csv").index[0] == pd.Timestamp("2024-01-02")
+    days = read_table(tmp_path / "us.csv", TableFormat(dayfirst=False)).index
+    assert days[1] == pd.Timestamp("2024-01-13")
 
 
 def test_exit_statuses(table, tmp_path, monkeypatch, capsys):

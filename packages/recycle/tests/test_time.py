@@ -109,3 +109,17 @@ def test_irregular_stamps_are_named():
     )
     with pytest.raises(DataError, match="irregular"):
         read_panel(pd.Series(1.0, index=random))
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_local_stamps_without_a_zone_are_noticed(zone, caplog):
+    y = local_series(zone, "2024-01-15", 300)
+    read_panel(y.set_axis(y.index.tz_convert("UTC").tz_localize(None)), tz=zone)
+    local = y.set_axis(y.index.tz_localize(None))
+    read_panel(local[:900], tz=zone)  # no clock changes in it
+    assert "look like local time" not in caplog.text
+    read_panel(local, tz=zone)
+    assert "look like local time" in caplog.text and "leave tz out" in caplog.text
+    panel = read_panel(local)
+    known = np.isfinite(panel.values[:, 0])
+    assert (~known).sum() == 1 and np.array_equal(panel.values[known, 0], panel.times.hour[known])

@@ -23,7 +23,7 @@ from recycle.intervals import check_quantiles
 if TYPE_CHECKING:
     from recycle.forecaster import ReCycleForecaster
 
-__all__ = ["compare_weights", "export", "forecast_graph"]
+__all__ = ["compare_weights", "export", "forecast_graph", "quiet"]
 
 #: Numbers of an array from which on a smaller type saves something.
 LARGE = 1_000
@@ -86,7 +86,7 @@ def export(
     inputs = graph.example()
     batch = torch.export.Dim("batch", min=1, max=65536)
     shapes = (tuple({0: batch} for _ in inputs),)  # of the one variadic argument
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.export.export(graph, inputs, dynamic_shapes=shapes, strict=False)
     if path.suffix == ".pt2":
         torch.export.save(program, path, extra_files={"recycle.json": json.dumps(description)})
@@ -104,7 +104,7 @@ def _onnx(program: Any, inputs: Any, description: dict[str, Any], quantiles: boo
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("ONNX needs the extra: pip install 'recycle[onnx]'") from error
     outputs = ["forecast", "quantiles"] if quantiles else ["forecast"]
-    with _quiet():
+    with quiet():
         exported = torch.onnx.export(
             program,
             inputs,
@@ -125,7 +125,7 @@ def _onnx(program: Any, inputs: Any, description: dict[str, Any], quantiles: boo
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporter tells of libraries that are not there, and of its own deprecations."""
     noisy = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
     levels = [logger.level for logger in noisy]

@@ -170,6 +170,12 @@ def read_panel(
         columns = {name: _without_leading_zeros(s) for name, s in columns.items()}
     zone = tz if tz is not None else stamps.tz
     naive_utc = tz is not None and stamps.tz is None
+    if naive_utc and _looks_local(stamps, zone):
+        logger.warning(
+            "Stamps without a zone count as universal time, but these look like local time of %s, "
+            "for the hours that clocks skip are missing: then leave tz out",
+            zone,
+        )
     step = _frequency(columns, freq)
     aligned = {name: _regular(name, s, step, zone, duplicates) for name, s in columns.items()}
     ends = [(s.index.tz_localize("UTC") if naive_utc else s.index).max() for s in columns.values()]
@@ -248,6 +254,17 @@ def _stamped(series: pd.Series) -> pd.Series:
 def _without_leading_zeros(series: pd.Series) -> pd.Series:
     started = (series.fillna(0.0) != 0).cummax()
     return series.where(started) if started.any() else series
+
+
+def _looks_local(index: pd.DatetimeIndex, zone: Any) -> bool:
+    """Whether stamps lack those hours that clocks skip in a zone, and no others around them."""
+    hour = pd.Timedelta(hours=1)
+    hours = pd.date_range(index.min().floor("h"), index.max(), freq=hour)
+    summer = np.ones(len(hours), dtype=bool)
+    local = hours.tz_localize(zone, ambiguous=summer, nonexistent="NaT")
+    skipped = hours[local.isna()]
+    around = (skipped - hour).isin(index) & (skipped + hour).isin(index)
+    return bool(around.any() and not skipped[around].isin(index).any())
 
 
 def _frequency(columns: dict[Any, pd.Series], freq: Any) -> pd.Timedelta:

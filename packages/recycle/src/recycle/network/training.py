@@ -43,7 +43,7 @@ class TrainedNetwork:
     history: tuple[dict[str, float], ...] = ()
     interrupted: bool = False
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def predict(self, source: TokenSource, series: int, origins: Array) -> Array:
         """Forecasts of windows, and their quantiles: ``(1 + Q, n, H)``, scaled as the data are."""
         self.module.eval()
@@ -243,7 +243,7 @@ class _Training:
             loss = loss + torch.maximum(level * above, (level - 1) * above).sum()
         return loss, float(known.sum())
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def _validate(self) -> float:
         self.module.eval()
         total = np.zeros(2)
