@@ -4,11 +4,11 @@
 models in turns, medians of the turns; histories of 21 days, forecasts of 7, hourly. What is
 compared is the package's whole path, ridge and network; "ridge" is the ridge alone, whose training
 is its closed form on 10,000 windows. The peers are those of parts/peers.py. All models' optimizers
-see one vector of weights. Forecasts are made by torch in evaluation mode, and by onnxruntime ("onnx"), to
-which each model is exported for the batch. At last, one forecast of the package's own ONNX file,
-profile, gaps and scaling included. With the folder of ETTh1.csv (default: RECYCLE_DATA) also: CPU
-seconds of whole fits on ETTh1, 96 steps ahead, and the best validation score that the small
-PatchTST reaches within ``--budget`` CPU seconds.
+see one vector of weights. Forecasts are made by torch in evaluation mode, and by onnxruntime
+("onnx"), to which each model is exported for the batch. At last, one forecast of the package's own
+ONNX file, profile, gaps and scaling included. With the folder of ETTh1.csv (default: RECYCLE_DATA)
+also: CPU seconds of whole fits on ETTh1, 96 steps ahead, and the best validation score that the
+small PatchTST reaches within ``--budget`` CPU seconds.
 """
 
 from __future__ import annotations
@@ -103,54 +103,75 @@ def small_patch(lookback: int, horizon: int) -> nn.Module:
     return PatchTST(lookback, horizon, d=16, heads=4, ff=128)
 
 
+class Timed:
+    """A model with its optimizer, and as onnxruntime runs it for one batch size."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.model = name, MODELS[name]()
+        self.closed = name == "ridge"
+        if not self.closed:
+            self.weights = FlatWeights(self.model)
+            self.optimizer = self.weights.adam(1e-3, 1e-2)
+        self.slow = name == "Informer d=512"
+        self.repeats = 1 if self.slow else 2 if "128" in name else 20
+
+    @property
+    def size(self) -> int:
+        """Trained weights; those of the ridge are solved for."""
+        found = sum(w.numel() for w in self.model.parameters())
+        return found or sum(w.numel() for w in self.model.buffers())
+
+    def batch(self, size: int) -> None:
+        """Take random windows of one series; iTransformer's have seven, which are counted."""
+        self.x = torch.randn(size // 8 * 7 if self.name == "iTransformer" else size, L)
+        self.y = torch.randn(len(self.x), H)
+        self.session = _session(self.model, self.x)
+
+    def train(self) -> object:
+        """One step."""
+        self.model.train()
+        self.weights.gradient.zero_()
+        (self.model(self.x) - self.y).abs().mean().backward()
+        return self.optimizer.step()
+
+    def forecast(self) -> object:
+        """By torch."""
+        self.model.eval()
+        with torch.inference_mode():
+            return self.model(self.x)
+
+    def onnx(self) -> object:
+        """By onnxruntime."""
+        return self.session(self.x.numpy())
+
+    def costs(self) -> dict[str, float]:
+        """CPU milliseconds a window, each way."""
+        found = {"train": _closed_form()} if self.closed else {}
+        for mode in ("forecast", "onnx") if self.closed else ("train", "forecast", "onnx"):
+            start = time.process_time()
+            for _ in range(self.repeats):
+                getattr(self, mode)()
+            found[mode] = (time.process_time() - start) / self.repeats / len(self.x) * 1e3
+        return found
+
+
 def step_costs(turns: int) -> list[dict[str, Any]]:
-    """CPU milliseconds a window, at two batch sizes, in training and in forecasting."""
+    """Medians over turns, in which the models alternate, at two batch sizes."""
     rows = []
-    models = {name: make() for name, make in MODELS.items()}
-    weights = {name: FlatWeights(model) for name, model in models.items() if name != "ridge"}
-    optimizers = {name: flat.adam(1e-3, 1e-2) for name, flat in weights.items()}
+    models = [Timed(name) for name in MODELS]
     for batch in (8, 32):
-        found: dict[tuple[str, str], list[float]] = {}
-        sessions = {
-            name: _session(model, _histories(name, batch)) for name, model in models.items()
-        }
-        for turn in range(turns + 1):
-            for name, model in models.items():
-                x = _histories(name, batch)
-                y = torch.randn(len(x), H)
-                slow = name == "Informer d=512"
-                if slow and turn == 0:
-                    continue
-                repeats = 1 if slow else 2 if "128" in name else 20
-                work: dict[str, Callable[[], object]] = {
-                    "forecast": lambda model=model, x=x: _forecast(model, x),
-                    "onnx": lambda run=sessions[name], x=x: run(x.numpy()),
-                }
-                if name == "ridge":
-                    found.setdefault((name, "train"), []).append(_closed_form())
-                else:
-                    step = (model, weights[name], optimizers[name], x, y)
-                    work["train"] = lambda step=step: _train(*step)
-                for mode, call in work.items():
-                    start = time.process_time()
-                    for _ in range(repeats):
-                        call()
-                    cost = (time.process_time() - start) / repeats / len(x) * 1e3
-                    if turn:  # the first warms up
-                        found.setdefault((name, mode), []).append(cost)
-        for (name, mode), costs in found.items():
-            trained = sum(w.numel() for w in models[name].parameters())
-            size = trained or sum(w.numel() for w in models[name].buffers())
-            rows.append({
-                "model": name, "weights": size, "batch": batch, "mode": mode,
-                "ms": statistics.median(costs),
-            })  # fmt: skip
+        for one in models:
+            one.batch(batch)
+        for one in models:
+            if not one.slow:
+                one.costs()  # warms up
+        found = [[one.costs() for one in models] for _ in range(turns)]
+        for number, one in enumerate(models):
+            for mode in ("train", "forecast", "onnx"):
+                cost = statistics.median(turn[number][mode] for turn in found)
+                row = {"model": one.name, "weights": one.size, "batch": batch, "mode": mode}
+                rows.append({**row, "ms": cost})
     return rows
-
-
-def _histories(name: str, batch: int) -> Tensor:
-    """Random windows of one series; iTransformer's have seven, which are counted."""
-    return torch.randn(batch // 8 * 7 if name == "iTransformer" else batch, L)
 
 
 def _session(model: nn.Module, x: Tensor) -> Callable[[np.ndarray], object]:
@@ -160,9 +181,11 @@ def _session(model: nn.Module, x: Tensor) -> Callable[[np.ndarray], object]:
     model.eval()
     with quiet(), torch.no_grad():
         program = torch.export.export(model, (x,), strict=False)
-        stored = torch.onnx.export(program, (x,), verbose=False).model_proto.SerializeToString()
+        exported = torch.onnx.export(program, (x,), verbose=False)
+    assert exported is not None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    stored = exported.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(stored, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda values: session.run(None, {name: values})
@@ -175,21 +198,6 @@ def _closed_form(count: int = 10_000) -> float:
     sums = consecutive_moments(values, np.arange(L, L + count), L, H)
     fit_ridge(sums, sums, 0.0, (L,))
     return (time.process_time() - start) / count * 1e3
-
-
-def _train(
-    model: nn.Module, weights: FlatWeights, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor
-) -> None:
-    model.train()
-    weights.gradient.zero_()
-    (model(x) - y).abs().mean().backward()
-    optimizer.step()
-
-
-def _forecast(model: nn.Module, x: Tensor) -> None:
-    model.eval()
-    with torch.inference_mode():
-        model(x)
 
 
 def fits(folder: Path, budget: float) -> list[dict[str, Any]]:
