@@ -4,10 +4,8 @@
 ETTh1.csv and ETTh2.csv; default: the environment variable RECYCLE_DATA. Twelve months train, four
 choose, four test; values are standardised by the training months; stride 1, no window is dropped.
 Every candidate and the model come from the same run. Epochs of the network are chosen on the
-validation months; ``--head transformer`` adds it, with the mean of ``--seeds`` seeds. ``--peers
-20`` trains the networks of parts/peers.py on the same windows, 20 CPU seconds each, which two rates
-share, and the paper's; they are chosen by the validation months, too. A check shuffles the test
-months and compares what was chosen.
+validation months; ``--head transformer`` adds it, with the mean of ``--seeds`` seeds. A check
+shuffles the test months and compares what was chosen. Peers are in peers.py.
 """
 
 from __future__ import annotations
@@ -16,25 +14,15 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from parts.ett import SHA256, TEST, fit, load
-from parts.peers import DLinear, ITransformer, NLinear, PatchTST
-from parts.training import WindowTensors, test_scores, train
 
 from recycle.cyclic import CyclicData, Windows
 from recycle.model import CyclicModel
-
-PEERS: dict[str, Callable[[int, int], torch.nn.Module]] = {
-    "DLinear": DLinear,
-    "NLinear": NLinear,
-    "iTransformer": ITransformer,
-    "PatchTST d=16": lambda lookback, horizon: PatchTST(lookback, horizon, d=16, heads=4, ff=128),
-}
 
 
 def scores(model: CyclicModel, data: CyclicData) -> dict[str, list[float]]:
@@ -66,18 +54,6 @@ def chosen(model: CyclicModel) -> dict[str, Any]:
     }
 
 
-def peer_scores(data: CyclicData, horizon: int, budget: float) -> dict[str, list[float]]:
-    """The same errors of each peer."""
-    windows = WindowTensors.of(data, horizon)
-    found = {}
-    for name, make in PEERS.items():
-        trained = train(make, windows, budget=budget)
-        found[name] = test_scores(trained.model, windows)
-        print(f"    {name}: {trained.epochs:.2f} epochs, MSE {found[name][0]:.4f}", flush=True)
-    found["paper's network"] = scores(fit(data, horizon, "paper", 0, False), data)["net"]
-    return found
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -86,7 +62,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("RECYCLE_DATA"))
     parser.add_argument("--head", choices=["ridge", "transformer"], default="ridge")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--peers", type=float, default=0.0, help="CPU seconds for each peer")
     parser.add_argument("--only", choices=list(SHA256), help="one of the sets")
     parser.add_argument("--refit", action="store_true", help="solve again with the validation part")
     options = parser.parse_args()
@@ -100,13 +75,12 @@ def main() -> None:
     for name in [options.only] if options.only else SHA256:
         data = load(Path(options.data), name)
         for horizon in horizons:
-            others = peer_scores(data, horizon, options.peers) if options.peers else {}
             for seed in range(seeds):
                 start = time.process_time()
                 model = fit(data, horizon, options.head, seed, options.refit)
                 seconds = time.process_time() - start
                 row = {"data": name, "horizon": horizon, "seed": seed, "cpu_s": seconds}
-                results.append(row | {"scores": scores(model, data) | others} | chosen(model))
+                results.append(row | {"scores": scores(model, data)} | chosen(model))
                 if horizon == 96 and seed == 0:
                     other = fit(load(Path(options.data), name, True), 96, options.head, 0, False)
                     same = chosen(other) == chosen(model)

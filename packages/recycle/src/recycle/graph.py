@@ -210,10 +210,15 @@ class ForecastGraph(nn.Module):
             if name in self.used:
                 copies = -(-steps // length)
                 found[name] = x[:, -length:].repeat(1, copies)[:, :steps]
+        base = None
         if self.ridge is not None:
-            found["ridge"] = self.ridge(x, h, f)[:, :steps]
+            base = self.ridge(x, h, f)
+            found["ridge"] = base[:, :steps]
         if self.network is not None:
-            net, *quantiles = self._corrected(x, h, f, named)
+            if self.base is None or self.base is not self.ridge:
+                base = f if self.base is None else self.base(x, h, f)
+            assert base is not None
+            net, *quantiles = self._corrected(x, h, base, named)
             found["net"] = net[:, :steps]
             if self.levels and self.shared:
                 spread = [quantiles[row] - net for row in self.own_rows]
@@ -221,14 +226,13 @@ class ForecastGraph(nn.Module):
         return found
 
     def _corrected(
-        self, x: Tensor, h: Tensor, f: Tensor, named: Mapping[str, Tensor]
+        self, x: Tensor, h: Tensor, base: Tensor, named: Mapping[str, Tensor]
     ) -> list[Tensor]:
-        """The network's forecast and quantiles, each ``(n, H)``."""
+        """The network's forecast and quantiles, each ``(n, H)``, from its base forecast."""
         assert self.network is not None
         length = self.n_history * self.period
         beta = 1.0 if self.base is None else self.base.beta
         history = x[:, -length:] - beta * h[:, -length:]
-        base = f if self.base is None else self.base(x, h, f)
         level = history.mean(dim=1, keepdim=True) if self.centred else torch.zeros_like(x[:, :1])
         e = (history - level).unflatten(1, (self.n_history, self.period))
         d = (base - level).unflatten(1, (self.n_future, self.period))
