@@ -55,7 +55,12 @@ CASES = (
 
 def measure(case: Case, table: pd.DataFrame, head: str, seed: int) -> dict[str, Any]:
     """Fit, and forecast the test from midnights and from every hour."""
-    options = {"horizon": "7c", "cycle": 24, "country": case.country, "validation": 0.25}
+    options: dict[str, Any] = {
+        "horizon": "7c",
+        "cycle": 24,
+        "country": case.country,
+        "validation": 0.25,
+    }
     model = ReCycleForecaster(**options, head=head, seed=seed)
     if head == "paper":
         model = ReCycleForecaster.preset("paper", **options, seed=seed)
