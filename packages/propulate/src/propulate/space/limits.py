@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
@@ -76,7 +75,7 @@ def _from_values(name: str, values: list[Any]) -> Parameter:
     whole = numbers and all(isinstance(value, Integral) for value in values)
     if numbers and len(values) == 2:
         lo, hi = values
-        if math.isfinite(lo) and math.isfinite(hi) and lo > hi:
+        if lo > hi:
             warnings.warn(
                 f"parameter {name!r}: ({lo}, {hi}) is taken as ({hi}, {lo})", stacklevel=2
             )

@@ -24,7 +24,6 @@ def _finite(*bounds: float) -> None:
 
 
 def _range(lo: float, hi: float, *, log: bool) -> None:
-    _finite(lo, hi)
     if lo == hi:
         raise ValueError(f"both bounds are {lo}; use Constant({lo}) for a fixed value")
     if lo > hi:
@@ -80,6 +79,7 @@ class Float(Parameter):
     when: Any = None
 
     def __post_init__(self) -> None:
+        _finite(self.lo, self.hi)
         object.__setattr__(self, "lo", float(self.lo))
         object.__setattr__(self, "hi", float(self.hi))
         _range(self.lo, self.hi, log=self.log)
@@ -129,6 +129,7 @@ class Int(Parameter):
     def __post_init__(self) -> None:
         for name in ("lo", "hi", "step"):
             value = getattr(self, name)
+            _finite(value)
             if int(value) != value:
                 raise ValueError(f"{name} must be an integer, got {value!r}")
             object.__setattr__(self, name, int(value))
