@@ -1,9 +1,12 @@
 """Limits of the package: what importing costs, resuming, uneven workers, and a simulated cluster.
 
 ``python benchmarks/propulate/limits.py [--quick] [--json FILE]``, on one rank. Prints the CPU time
-and memory of ``import propulate``; of continuing a run of 100,000 evaluations in 20 dimensions; the
-share of time that four workers are busy if one of them is ten times slower (simulated); and the CPU
-time of simulating 1,000 workers that make 100 evaluations each.
+and memory of ``import propulate``; the share of time that four workers are busy if one of them is
+ten times slower (simulated); the CPU time of writing an evaluation in 20 dimensions to the journal,
+and of bringing one in 30 dimensions to a peer, the transport itself left out; what is kept for a
+peer that doesn't answer during 20,000 evaluations; the CPU time of continuing a run of 100,000
+evaluations in 20 dimensions, and of finding its ten best; and that of simulating 1,000 workers that
+make 100 evaluations each.
 """
 
 from __future__ import annotations
@@ -14,10 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
-from propulate import Individual, Propulator
+import numpy as np
+
+from propulate import Individual, Propulator, SearchSpace, Status, Uid
+from propulate.engine.outbox import Outbox, read_batch
+from propulate.engine.records import Codec
+from propulate.engine.worker import RESULT, STARTED
+from propulate.storage.journal import Journal
 from propulate.testing import VirtualCluster
 
 LIMITS = {f"x{i}": (-5.0, 5.0) for i in range(20)}
@@ -45,16 +55,61 @@ def importing() -> tuple[float, float]:
     return min(float(cpu) for cpu, _ in runs), float(runs[0][1])
 
 
-def resuming(n: int) -> float:
-    """CPU seconds of continuing a run of n evaluations that has nothing left to do."""
+def record(dimensions: int) -> tuple[Codec, Individual]:
+    """How evaluations are written, and one that is complete."""
+    space = SearchSpace({f"x{i}": (-5.0, 5.0) for i in range(dimensions)})
+    individual = Individual.from_genes(space, space.sample(np.random.default_rng(0)), operator="ga")
+    individual.uid, individual.status, individual.loss = Uid(0, 0, 0), Status.COMPLETE, 1.0
+    return Codec(space), individual
+
+
+def journalling(n: int) -> float:
+    """CPU microseconds of journalling the start and the result of an evaluation."""
+    codec, individual = record(20)
+    with tempfile.TemporaryDirectory() as name:
+        journal = Journal(Path(name) / "journal.pj", {})
+        start = time.process_time()
+        for _ in range(n):
+            journal.write(STARTED, codec.encode(individual))
+            journal.write(RESULT, codec.encode(individual))
+        seconds = time.process_time() - start
+        journal.close()
+    return 1e6 * seconds / n
+
+
+def telling(n: int, peers: int = 4) -> tuple[float, float]:
+    """CPU microseconds of a message to one of some peers, and MB kept for one that is silent."""
+    codec, individual = record(30)
+    outbox = Outbox(0, [0] * (peers + 1), window=2 * n)
+    start = time.process_time()
+    for _ in range(n):
+        outbox.post(0, RESULT, codec.encode(individual))
+        for _, data in outbox.batches():
+            for _, payload in read_batch(data).entries:
+                codec.decode(payload)
+    seconds = time.process_time() - start
+    silent = Outbox(0, [0, 0])
+    entry = codec.encode(individual)
+    tracemalloc.start()
+    for _ in range(20_000):
+        silent.post(0, RESULT, bytes(bytearray(entry)))
+        list(silent.batches())
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return 1e6 * seconds / n / peers, kept / 2**20
+
+
+def resuming(n: int) -> tuple[float, float]:
+    """CPU seconds of continuing a run of n evaluations with nothing left to do, and of its best."""
     with tempfile.TemporaryDirectory() as name:
         for _ in range(2):  # the second one has nothing left to do
             search = Propulator(sphere, limits=LIMITS, max_evaluations=n, checkpoint_path=name)
             start = time.process_time()
             result = search.propulate()
             seconds = time.process_time() - start
-    assert len(result) == n
-    return seconds
+    start = time.process_time()
+    assert len(result) == n and len(result.top(10)) == 10
+    return seconds, time.process_time() - start
 
 
 def uneven() -> float:
@@ -86,7 +141,14 @@ def main() -> None:
     results: dict[str, Any] = {}
     results["import, s CPU"], results["import, MB"] = importing()
     results["busy share, one of four slow"] = uneven()
-    results[f"continuing {n} evaluations, s CPU"] = resuming(n)
+    results["journalling an evaluation, us CPU"] = journalling(n)
+    message, kept = telling(n // 10)
+    results["message to a peer, us CPU"], results["kept for a silent peer, MB"] = message, kept
+    continued, best = resuming(n)
+    results[f"continuing {n} evaluations, s CPU"], results["their ten best, s CPU"] = (
+        continued,
+        best,
+    )
     results[f"simulating {workers} workers x 100, s CPU"] = simulating(workers, 100)
     for what, number in results.items():
         print(f"{what:45s} {number:8.3f}")
