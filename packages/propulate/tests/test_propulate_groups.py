@@ -145,6 +145,31 @@ def test_generators_of_a_group_go_in_step(comm) -> None:
     assert counts[0] == counts[1] and counts[0][1] == 40
 
 
+def summed_by_torch(params, comm) -> float:
+    import torch
+
+    from propulate.integrations.torch import process_group
+
+    with process_group(comm) as device:
+        mine = torch.full((2,), params["x"] * (comm.rank + 1), device=device)
+        torch.distributed.all_reduce(mine)
+        if params.uid.seq == 2 and comm.rank == 1:
+            raise KeyError("lost")
+    assert not torch.distributed.is_initialized()
+    return float(mine[0])
+
+
+@pytest.mark.parallel([2])
+def test_groups_use_torch_among_themselves(comm) -> None:
+    limits = {"x": (-5.0, 5.0)}
+    result = Islands(
+        summed_by_torch, limits=limits, max_evaluations=5, ranks_per_worker=2, checkpoint_path=None
+    ).propulate()
+    assert result.n_failed == 1 and "lost" in next(ind.error for ind in result if ind.error)
+    for ind in result:
+        assert ind.error or ind.loss == pytest.approx(3 * ind["x"], rel=1e-6)
+
+
 @pytest.mark.parallel([2])
 def test_the_original_arguments_are_accepted_in_their_order(comm) -> None:
     propagator = get_default_propagator(8, LIMITS, kind="ga")

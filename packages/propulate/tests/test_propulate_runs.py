@@ -122,6 +122,8 @@ def test_failures_are_recorded_and_hang_nobody(comm) -> None:
     errors = "".join(ind.error or "" for ind in result)
     for text in ("ZeroDivisionError", "nan", "returned None", "'text'", "returned 2 numbers"):
         assert text in errors
+    traces = [ind.error for ind in result if "ZeroDivisionError" in (ind.error or "")]
+    assert traces and not any("evaluation.py" in trace for trace in traces)  # the user's part only
 
 
 @pytest.mark.parallel([1, 3])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
+import subprocess
 
 import h5py
 import numpy as np
@@ -33,6 +35,7 @@ from propulate.integrations.optuna import (
     space_from_optuna,
     space_to_optuna,
 )
+from propulate.integrations.original import from_checkpoint
 from propulate.space import SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -117,6 +120,36 @@ def test_spaces_and_trials_travel_to_optuna_and_back(folder, tmp_path) -> None:
 
 
 # ---------------------------------------------------------------------- files
+
+
+def test_checkpoints_of_the_original_are_a_warm_start(tmp_path, monkeypatch) -> None:
+    class Individual:  # as far as the original's are looked at
+        def __init__(self, position: list[float], loss: float) -> None:
+            self.limits = {"x": (-5.0, 5.0), "kind": ("a", "b"), "n": (1, 9), "m": (8, 16, 32)}
+            self.position, self.loss = np.array(position), loss
+
+    Individual.__module__, Individual.__qualname__ = "propulate.population", "Individual"
+    monkeypatch.setattr("propulate.population.Individual", Individual)
+    rows = [1.5, 0, 1, 3, 16], [-2.0, 1, 1, 9, 8], [9.0, 1, 0, 3, 16], [0.0, 1, 0, 3, 12]
+    known = [Individual(row, loss) for row, loss in zip(rows, (1.0, 2.0, 3.0, 4.0), strict=True)]
+    known.append(Individual([0.0, 1, 0, 1, 8], math.inf))
+    path = tmp_path / "island_0_ckpt.pickle"
+    path.write_bytes(pickle.dumps(known))
+    monkeypatch.undo()
+    first = {"x": 1.5, "kind": "b", "n": 3, "m": 16}
+    assert from_checkpoint(path) == [(first, 1.0), ({"x": -2.0, "kind": "a", "n": 9, "m": 8}, 2.0)]
+    optimum = Propulator(
+        lambda p: 7.0,
+        limits=known[0].limits,
+        max_evaluations=3,
+        checkpoint_path=None,
+        initial=from_checkpoint(path),
+    ).propulate()
+    assert optimum.best_loss == 1.0 and optimum.best_params == first
+    for wrong in (b"", path.read_bytes()[:60], pickle.dumps([1, 2]), pickle.dumps(subprocess.run)):
+        path.write_bytes(wrong)
+        with pytest.raises(ValueError, match="no checkpoint of the original"):
+            from_checkpoint(path)
 
 
 def test_the_container_keeps_everything(folder, tmp_path) -> None:

@@ -86,7 +86,7 @@ class Evaluator:
             candidate.status = Status.PRUNED
             candidate.loss = candidate.interim[-1] if candidate.interim else math.inf
         except Exception as error:
-            _fail(candidate, "".join(traceback.format_exception(error)))
+            _fail(candidate, _text(error))
             if self.reraise and not isinstance(error, self.catch):
                 candidate.evalperiod = time.perf_counter() - start
                 raise
@@ -184,6 +184,16 @@ def _plain(value: Any) -> Any:
 
 def _fail(candidate: Individual, message: str) -> None:
     candidate.status, candidate.loss, candidate.error = Status.FAILED, math.inf, message
+
+
+def _text(error: Exception) -> str:
+    """The traceback from the user's code on."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        if trace.tb_frame.f_code.co_filename != __file__:
+            break
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))
 
 
 def _takes_two(loss_fn: Callable[..., Any]) -> bool:
