@@ -160,9 +160,9 @@ def curves(params):
 )
 def test_forecasts_and_brackets_prune_the_hopeless_only(make) -> None:
     result = Propulator(
-        curves, limits=LIMITS, generations=120, surrogate_factory=make, checkpoint_path=None, seed=2
+        curves, limits=LIMITS, generations=80, surrogate_factory=make, checkpoint_path=None, seed=2
     ).propulate()
-    assert 15 < result.n_pruned < 110
+    assert 10 < result.n_pruned < 75
     assert result.best_loss < 3 / 8 + 0.3
     pruned = [ind for ind in result if ind.status == Status.PRUNED]
     best = result.best_loss

@@ -104,11 +104,11 @@ def test_the_sampler_handles_directions_failures_and_several_objectives() -> Non
     assert values[:, 0].min() < 0.1 and values[:, 1].max() > 0.9
 
 
-def test_spaces_and_trials_travel_to_optuna_and_back(folder, tmp_path) -> None:
+def test_spaces_and_trials_travel_to_optuna_and_back(folder) -> None:
     space = SearchSpace({k: v for k, v in LIMITS.items() if k != "momentum"})
     assert space_from_optuna(space_to_optuna(space)) == space
     result = load_result(folder)
-    study = export(result, f"sqlite:///{tmp_path}/s.db")
+    study = export(result, "sqlite:///:memory:")
     assert study.best_value == pytest.approx(result.best_loss)
     assert [t.state.name for t in study.trials].count("FAIL") == 1
     assert study.trials[3].user_attrs["accuracy"] == result.individuals[3].metrics["accuracy"]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Journal", "read_journal"]
+__all__ = ["Journal", "parse_journal", "read_journal"]
 
 logger = logging.getLogger(__name__)
 _FRAME = struct.Struct("<IB")
@@ -26,7 +26,13 @@ _LARGEST = 1 << 28
 
 def read_journal(path: Path) -> tuple[dict[str, Any], list[tuple[int, bytes]], int]:
     """Header, intact frames as (kind, payload), and the length in bytes of what is intact."""
-    data = path.read_bytes()
+    return parse_journal(path.read_bytes(), path)
+
+
+def parse_journal(
+    data: bytes, path: Path | str = "journal"
+) -> tuple[dict[str, Any], list[tuple[int, bytes]], int]:
+    """As `read_journal`, of the bytes of a file."""
     head = data.find(b"\n") + 1
     try:
         header = json.loads(data[:head])
