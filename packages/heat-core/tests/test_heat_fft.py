@@ -84,6 +84,20 @@ def test_several_axes(name: str, every_layout: Any, check: Any) -> None:
         )
 
 
+@pytest.mark.parallel(RANKS)
+@pytest.mark.parametrize("name", COMPLEX)
+def test_real_numbers_along_several_axes(name: str, every_layout: Any, check: Any) -> None:
+    a = signal(5, 14, 3, real=True)
+    for x in every_layout(a):
+        for axes in ((0, 1), (1, 2), (2, 1, 0)):
+            for norm in ("backward", "ortho"):
+                result = getattr(ht.fft, f"{name}n")(x, axes=axes, norm=norm)
+                check(result, of_axes(name, a, None, axes, norm), atol=1e-12)
+                assert result.split == x.split
+    wide = ht.array(a.astype(np.float32), split=0)
+    check(getattr(ht.fft, f"{name}2")(wide), of_axes(name, a, None, (1, 2), "backward"), atol=1e-4)
+
+
 @pytest.mark.parallel([1, 2, 3])
 def test_types_and_errors() -> None:
     assert ht.fft.fft(ht.ones(4, dtype=ht.float32)).dtype is ht.complex64
@@ -136,6 +150,7 @@ def test_real_input_moves_half_and_keep_layout_saves_an_exchange() -> None:
         lambda: ht.fft.fft2(x + 0j),
         lambda: ht.fft.fft2(x + 0j, keep_layout=False),
         lambda: ht.fft.rfft2(x, keep_layout=False),
+        lambda: ht.fft.fft2(x),
     ):
         with traffic(x.comm) as counted:
             call()
@@ -144,6 +159,7 @@ def test_real_input_moves_half_and_keep_layout_saves_an_exchange() -> None:
     assert sent[0] == 2 * block
     assert sent[1] == block
     assert sent[2] <= 1.1 * block
+    assert sent[3] <= 1.6 * block  # half of the numbers there, all of them back
 
 
 @given(

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import torch
 
-__all__ = ["complex_transform", "real_signal", "real_spectrum"]
+__all__ = ["complex_transform", "mirror_half", "real_signal", "real_spectrum"]
 
 # The norm with which the forward transform scales as the inverse one does with this norm.
 _REVERSED = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
@@ -41,18 +41,39 @@ def _whole_spectrum(local: torch.Tensor, axes: Sequence[int], norm: str) -> torc
     half = real_spectrum(local, axes, norm)
     result = half.new_empty(local.shape)
     result.narrow(last, 0, half.shape[last]).copy_(half)
+    mirror_half(result, half, others, last)
+    return result
+
+
+def mirror_half(
+    whole: torch.Tensor, half: torch.Tensor, others: Sequence[int], last: int, *, turned: int = -1
+) -> None:
+    """Fill the other half of the spectrum of real numbers: ``whole[k] = conj(half[-k])``.
+
+    Parameters
+    ----------
+    whole : torch.Tensor, with n numbers along the axis ``last``
+        On the CPU. The numbers from ``n // 2 + 1`` on are written.
+    half : torch.Tensor, with ``n // 2 + 1`` numbers along ``last``
+    others : sequence of int
+        The other axes that were transformed.
+    last : int
+    turned : int
+        An axis along which ``half`` has the frequencies that belong to those of ``whole``, but
+        in reverse order.
+    """
     # NumPy walks backwards without a copy. -k is n - k, but 0 is 0.
-    source, target = half.numpy(), result.numpy()
+    source, target = half.numpy(), whole.numpy()
     zero, rest = (slice(0, 1), slice(0, 1)), (slice(1, None), slice(None, 0, -1))
+    first = half.shape[last]
     for chosen in product((zero, rest), repeat=len(others)):
-        into, out_of = ([slice(None)] * local.ndim for _ in range(2))
+        into, out_of = ([slice(None)] * whole.ndim for _ in range(2))
         for axis, (to, of) in zip(others, chosen, strict=True):
             into[axis], out_of[axis] = to, of
-        number = local.shape[last] - half.shape[last]
-        into[last] = slice(half.shape[last], None)
-        out_of[last] = slice(number, 0, -1)
+        into[last], out_of[last] = slice(first, None), slice(whole.shape[last] - first, 0, -1)
+        if turned >= 0:
+            out_of[turned] = slice(None, None, -1)
         np.conjugate(source[tuple(out_of)], out=target[tuple(into)])
-    return result
 
 
 def real_spectrum(local: torch.Tensor, axes: Sequence[int], norm: str) -> torch.Tensor:

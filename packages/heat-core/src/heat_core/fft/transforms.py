@@ -8,14 +8,15 @@ from typing import Any, Literal
 from heat_core.array.axes import normalize_axis
 from heat_core.array.conversion import astype
 from heat_core.array.dndarray import DNDarray, wrap
-from heat_core.array.relayout import to_layout
 from heat_core.dispatch.operands import coerce, common_comm
 from heat_core.dtypes import float32, float_type, promote_types
 from heat_core.dtypes.dtype import from_torch
 from heat_core.fft.four_step import four_step
+from heat_core.fft.hermitian import halved_axis, spectrum_of_real
 from heat_core.fft.kernels import complex_transform, real_signal, real_spectrum
-from heat_core.fft.plan import Kind, Move, Transform, steps
+from heat_core.fft.plan import Kind, Transform, steps
 from heat_core.layout import Layout, canonical_layout
+from heat_core.layout.execute import relayout
 from heat_core.ops.padding import pad
 
 __all__ = ["transform"]
@@ -119,11 +120,20 @@ def _driven(
     keep: bool,
 ) -> DNDarray:
     split = x.split if x.is_distributed() else None
+    halved = halved_axis(x, axes) if split is not None and kind == "c2c" and keep else None
+    if halved is not None:
+        spectrum = spectrum_of_real(x, axes, halved, _SWAPPED[norm] if inverse else norm)
+        if inverse:
+            spectrum.larray.conj_physical_()
+        return spectrum
     for step in steps(x.shape, axes, split, kind, keep):
-        if isinstance(step, Move):
-            x = to_layout(x, x.layout.with_split(step.split, x.comm.size))
-        else:
+        if isinstance(step, Transform):
             x = _local(x, step, last, norm, kind, inverse)
+            continue
+        layout = x.layout.with_split(step.split, x.comm.size)
+        # On the way there, the axis that is next is innermost.
+        inner = split if x.split == split and split in axes else None
+        x = wrap(relayout(x.comm, x.larray, x.layout, layout, inner), layout, x.comm)
     return x
 
 

@@ -44,12 +44,17 @@ def allgather_slabs(comm: Communicator, local: torch.Tensor, layout: Layout) -> 
 
 
 def relayout(
-    comm: Communicator, local: torch.Tensor, source: Layout, target: Layout
+    comm: Communicator,
+    local: torch.Tensor,
+    source: Layout,
+    target: Layout,
+    inner: int | None = None,
 ) -> torch.Tensor:
     """The local tensor of the same global array under another layout.
 
     Collective unless ``source`` is replicated or equals ``target``; in these two cases the
-    result may be a view of ``local``.
+    result may be a view of ``local``. What arrives from other ranks lies in the order of rows, or
+    with axis ``inner`` innermost, for work along that axis.
     """
     if source.split == target.split and source.counts == target.counts:
         return local
@@ -61,7 +66,12 @@ def relayout(
     if comm.size == 1:
         return local
     plan_of = redistribution_plan if source.split == target.split else resplit_plan
-    out = empty(target.lshape(rank), local.dtype, local.device)
+    shape = list(target.lshape(rank))
+    if inner is None:
+        out = empty(shape, local.dtype, local.device)
+    else:
+        shape.append(shape.pop(inner))
+        out = empty(shape, local.dtype, local.device).movedim(-1, inner)
     return execute(comm, plan_of(source, target, rank), local, out)
 
 
