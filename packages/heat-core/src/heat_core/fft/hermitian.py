@@ -50,9 +50,14 @@ def spectrum_of_real(x: DNDarray, axes: Sequence[int], last: int, norm: str) -> 
     half = complex_transform(half, (split,), norm, inverse=False)
     whole = empty(x.lshape, half.dtype)
     images = _images(x.layout, comm.rank)
-    shape = list(rows.lshape(comm.rank))
-    shape[split] = len(images)
-    mirrored = empty(shape, half.dtype)
+    zeros = x.lshape[split] - len(images)  # frequency 0 is its own mirror image
+    rest = whole.narrow(split, zeros, len(images))
+    found = [_slab(columns, rank) for rank in range(comm.size)]
+    arriving = []
+    for own in found:
+        shape = list(x.lshape)
+        shape[split], shape[last] = len(images), len(own)
+        arriving.append(empty(shape, half.dtype))
     comm.exchange(
         [
             (peer, half.narrow(split, wanted.start, len(wanted)))
@@ -60,14 +65,13 @@ def spectrum_of_real(x: DNDarray, axes: Sequence[int], last: int, norm: str) -> 
             for wanted in (_slab(x.layout, peer), _images(x.layout, peer))
         ],
         [
-            (peer, target.narrow(last, sent.start, len(sent)))
-            for peer in range(comm.size)
-            for sent in [_slab(columns, peer)]
-            for target in (whole, mirrored)
+            message
+            for peer, (own, piece) in enumerate(zip(found, arriving, strict=True))
+            for message in ((peer, whole.narrow(last, own.start, len(own))), (peer, piece))
         ],
     )
-    zeros = x.lshape[split] - len(images)  # frequency 0 is its own mirror image
-    mirror_half(whole.narrow(split, zeros, len(images)), mirrored, others, last, turned=split)
+    for own, piece in zip(found, arriving, strict=True):
+        mirror_half(rest, piece, others, last, start=own.start, turned=split)
     if zeros:
         zero = whole.narrow(split, 0, 1)
         mirror_half(zero, zero.narrow(last, 0, rows.gshape[last]), others, last)

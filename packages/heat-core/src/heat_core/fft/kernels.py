@@ -46,34 +46,47 @@ def _whole_spectrum(local: torch.Tensor, axes: Sequence[int], norm: str) -> torc
 
 
 def mirror_half(
-    whole: torch.Tensor, half: torch.Tensor, others: Sequence[int], last: int, *, turned: int = -1
+    whole: torch.Tensor,
+    part: torch.Tensor,
+    others: Sequence[int],
+    last: int,
+    *,
+    start: int = 0,
+    turned: int = -1,
 ) -> None:
-    """Fill the other half of the spectrum of real numbers: ``whole[k] = conj(half[-k])``.
+    """Write mirror images into the spectrum of real numbers: ``whole[k] = conj(part[-k])``.
 
     Parameters
     ----------
     whole : torch.Tensor, with n numbers along the axis ``last``
-        On the CPU. The numbers from ``n // 2 + 1`` on are written.
-    half : torch.Tensor, with ``n // 2 + 1`` numbers along ``last``
+        On the CPU. Of it, numbers from ``n // 2 + 1`` on are written.
+    part : torch.Tensor
+        With the numbers from ``start`` on along ``last``, at most ``n // 2 + 1``.
     others : sequence of int
         The other axes that were transformed.
     last : int
+    start : int
     turned : int
-        An axis along which ``half`` has the frequencies that belong to those of ``whole``, but
+        An axis along which ``part`` has the frequencies that belong to those of ``whole``, but
         in reverse order.
     """
     # NumPy walks backwards without a copy. -k is n - k, but 0 is 0.
-    source, target = half.numpy(), whole.numpy()
+    source, target = part.numpy(), whole.numpy()
     zero, rest = (slice(0, 1), slice(0, 1)), (slice(1, None), slice(None, 0, -1))
-    first = half.shape[last]
+    n = whole.shape[last]
+    low, high = max(start, 1), min(start + part.shape[last], (n + 1) // 2)
     for chosen in product((zero, rest), repeat=len(others)):
         into, out_of = ([slice(None)] * whole.ndim for _ in range(2))
         for axis, (to, of) in zip(others, chosen, strict=True):
             into[axis], out_of[axis] = to, of
-        into[last], out_of[last] = slice(first, None), slice(whole.shape[last] - first, 0, -1)
+        into[last], out_of[last] = (
+            slice(n - high + 1, n - low + 1),
+            slice(low - start, high - start),
+        )
         if turned >= 0:
             out_of[turned] = slice(None, None, -1)
-        np.conjugate(source[tuple(out_of)], out=target[tuple(into)])
+        images = np.flip(source[tuple(out_of)], last)
+        np.conjugate(images, out=target[tuple(into)])
 
 
 def real_spectrum(local: torch.Tensor, axes: Sequence[int], norm: str) -> torch.Tensor:
