@@ -72,11 +72,15 @@ def lobpcg(
     else:
         logger.warning("lobpcg did not reach its tolerance in %d iterations", maxiter)
     values = wrap(iteration.values, replicated_layout((k,)), X.comm)
-    return EighResult(values, iteration.array(iteration.x))
+    vectors = iteration.array(iteration.x)
+    return EighResult(values, wrap(vectors.larray.contiguous(), vectors.layout, X.comm))
 
 
 class _Iteration:
-    """Orthonormal columns X and P of this rank, their products with A, and the Ritz values."""
+    """Orthonormal columns X and P of this rank, their products with A, and the Ritz values.
+
+    Columns are stored as rows, (k, n of the rank), with which products of few columns are faster.
+    """
 
     def __init__(self, A: Any, X: DNDarray, preconditioner: Any, largest: bool) -> None:
         self.apply = operator(A, "lobpcg")
@@ -88,48 +92,50 @@ class _Iteration:
         self.distributed = distributed and X.comm.size > 1
         split = 0 if self.distributed else None
         self.rows = canonical_layout((X.shape[0],), split, X.comm.size)
-        local = to_layout(X, self._layout(X.shape[1])).larray.to(self.kind)
+        local = to_layout(X, self._layout(X.shape[1])).larray.to(self.kind).T.contiguous()
         self.x = self._orthonormal(self._orthonormal(local))
-        self.p, self.scale = self.x[:, :0], 0.0
+        self.p, self.scale = self.x[:0], 0.0
         self.ax, self.ap = self.times(self.x), self.p
-        self._rotate(self.x, self.ax, self.x.shape[1])
+        self._rotate(self.x, self.ax, len(self.x))
 
     def _layout(self, width: int) -> Any:
         return canonical_layout((self.rows.gshape[0], width), self.rows.split, self.comm.size)
 
-    def array(self, local: torch.Tensor) -> DNDarray:
-        return wrap(local, self._layout(local.shape[1]), self.comm)
+    def array(self, columns: torch.Tensor) -> DNDarray:
+        return wrap(columns.T, self._layout(len(columns)), self.comm)
 
-    def times(self, local: torch.Tensor, inverse: bool = False) -> torch.Tensor:
+    def times(self, columns: torch.Tensor, inverse: bool = False) -> torch.Tensor:
         apply = self.inverse if inverse else self.apply
-        if apply is None or local.shape[1] == 0:
-            return local
-        product = apply(self.array(local))
-        return to_layout(product, self._layout(product.shape[1])).larray.to(self.kind)
+        if apply is None or len(columns) == 0:
+            return columns
+        product = apply(self.array(columns))
+        local = to_layout(product, self._layout(product.shape[1])).larray
+        return local.to(self.kind).T.contiguous()
 
-    def _total(self, part: torch.Tensor) -> torch.Tensor:
-        result: torch.Tensor = self.comm.allreduce(part.contiguous()) if self.distributed else part
+    def _products(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """The inner products of the columns of a with those of b."""
+        part = a.conj() @ b.T
+        result: torch.Tensor = self.comm.allreduce(part) if self.distributed else part
         return result
 
     def _orthonormal(self, w: torch.Tensor) -> torch.Tensor:
         """Columns of the same range, by the eigenvalues of their products; once more is exact."""
-        if w.shape[1] == 0:
+        if len(w) == 0:
             return w
-        values, vectors = torch.linalg.eigh(self._total(w.mH @ w))
+        values, vectors = torch.linalg.eigh(self._products(w, w))
         kept = values > values[-1] * torch.finfo(self.kind).eps * len(values)
-        result: torch.Tensor = w @ (vectors[:, kept] / values[kept].sqrt())
+        result: torch.Tensor = (vectors[:, kept] / values[kept].sqrt()).T @ w
         return result
 
     def _rotate(self, basis: torch.Tensor, image: torch.Tensor, k: int) -> None:
         """Ritz vectors of an orthonormal basis, and the direction in which they moved."""
-        small = self._total(basis.mH @ image)
+        small = self._products(basis, image)
         values, vectors = torch.linalg.eigh((small + small.mH) / 2)
         if self.largest:
             values, vectors = values.flip(0), vectors.flip(1)
         chosen = vectors[:, :k]
-        old = self.x.shape[1]
         direction = chosen.clone()
-        direction[:old] = 0
+        direction[: len(self.x)] = 0
         for _ in range(2):
             direction = direction - chosen @ (chosen.mH @ direction)
             u, s, _ = torch.linalg.svd(direction, full_matrices=False)
@@ -137,21 +143,25 @@ class _Iteration:
         # The norm of A, nearly: all residuals are measured by it.
         self.scale = max(self.scale, float(values.abs().max()))
         self.values = values[:k]
-        self.x, self.ax = basis @ chosen, image @ chosen
-        self.p, self.ap = basis @ direction, image @ direction
+        turn = torch.cat((chosen, direction), 1).T
+        moved, moved_image = turn @ basis, turn @ image
+        self.x, self.p = moved[:k], moved[k:]
+        self.ax, self.ap = moved_image[:k], moved_image[k:]
 
     def residual(self) -> float:
         """The largest norm of ``A x - w x``, relative to that of A."""
-        self.r = self.ax - self.x * self.values.to(self.kind)
-        squares = self._total(self.r.abs().double().square().sum(0))
+        self.r = self.ax - self.x * self.values.to(self.kind).unsqueeze(1)
+        squares = self.r.abs().double().square().sum(1)
+        if self.distributed:
+            self.comm.allreduce(squares, out=squares)
         return math.sqrt(float(squares.max())) / max(self.scale, 1e-300)
 
     def step(self) -> None:
         w = self.times(self.r, inverse=True)
-        known = torch.cat((self.x, self.p), 1)
+        known = torch.cat((self.x, self.p))
         for _ in range(2):
-            w = w - known @ self._total(known.mH @ w)
+            w = w - self._products(known, w).T @ known
             w = self._orthonormal(w)
-        basis = torch.cat((known, w), 1)
-        image = torch.cat((self.ax, self.ap, self.times(w)), 1)
-        self._rotate(basis, image, self.x.shape[1])
+        basis = torch.cat((known, w))
+        image = torch.cat((self.ax, self.ap, self.times(w)))
+        self._rotate(basis, image, len(self.x))
