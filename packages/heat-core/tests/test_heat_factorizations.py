@@ -208,6 +208,38 @@ def _exponential(a: np.ndarray) -> np.ndarray:
     return torch.linalg.matrix_exp(torch.tensor(a)).numpy()
 
 
+@pytest.mark.parallel([1, 3])
+@pytest.mark.parametrize("kind", ["d", "D"])
+@pytest.mark.parametrize("size", [0.1, 3.0, 400.0])
+def test_exponential_of_larger_matrices(size: float, kind: str, check: Any) -> None:
+    n = 130
+    q, _ = np.linalg.qr(sample(n, n, kind=kind))
+    values = -np.linspace(0, 1, n) * size + (1j * np.linspace(-3, 3, n) if kind == "D" else 0)
+    a, expected = ((q * part) @ q.conj().T for part in (values, np.exp(values)))
+    x = ht.array(a, split=0)
+    check(ht.linalg.matrix_exp(x), expected, atol=1e-12)
+    with ht.config(replicate_bytes=0):
+        check(ht.linalg.matrix_exp(x), expected, atol=1e-12)
+
+
+@pytest.mark.parallel([1, 2])
+def test_exponential_of_matrices_far_from_normal(check: Any) -> None:
+    # The powers say nothing of how large the elements are.
+    n, height = 140, 1e6
+    a = np.kron(np.diag(np.linspace(-2, 2, n // 2)), np.eye(2))
+    a[::2, 1::2] += np.eye(n // 2) * height
+    for size in (1.0, 1e-3):
+        expected = np.kron(np.diag(np.exp(np.linspace(-2, 2, n // 2) * size)), np.eye(2))
+        expected[::2, 1::2] += np.diag(np.exp(np.linspace(-2, 2, n // 2) * size)) * height * size
+        found = ht.linalg.matrix_exp(ht.array(a * size, split=0))
+        check(found, expected, rtol=1e-11, atol=1e-9)
+    nilpotent = np.diag(np.ones(n - 1), 1) * 0.5
+    found = ht.linalg.matrix_exp(ht.array(nilpotent, split=1)).numpy()
+    assert abs(found[0, 5] - 0.5**5 / 120) < 1e-17
+    assert np.isnan(ht.linalg.matrix_exp(ht.array(a * np.nan, split=0)).numpy()).any()
+    assert not ht.linalg.matrix_exp(ht.array(np.eye(n) * -1e200, split=0)).numpy().any()
+
+
 @pytest.mark.parallel([1, 2, 3, 4, 7])
 @pytest.mark.parametrize(("shape", "kind"), [((6, 6), "d"), ((9, 4), "D"), ((4, 9), "D")])
 def test_lu(shape: tuple[int, int], kind: str, every_layout: Any, budget: str) -> None:

@@ -10,6 +10,7 @@ from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.indexing.functions import take
 from heat_core.layout import replicated_layout
+from heat_core.linalg import lapack
 from heat_core.linalg.jacobi import jacobi_svd
 from heat_core.linalg.matmul import matmul
 from heat_core.linalg.stacks import as_square, fits, map_matrices
@@ -84,12 +85,8 @@ def eigh(x: Any, /) -> EighResult:
     """
     matrices = as_square(x, "eigh")
     if fits(matrices):
-        return EighResult(*map_matrices(_eigh, matrices))
+        return EighResult(*map_matrices(lapack.eigh, matrices))
     return _distributed_eigh(matrices)
-
-
-def _eigh(local: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    return tuple(torch.linalg.eigh(local))
 
 
 def _distributed_eigh(x: DNDarray) -> EighResult:
@@ -116,5 +113,5 @@ def eigvalsh(x: Any, /) -> DNDarray:
     """The rising eigenvalues of Hermitian matrices, (..., n); see ``eigh``. Collective."""
     matrices = as_square(x, "eigvalsh")
     if fits(matrices):
-        return map_matrices(torch.linalg.eigvalsh, matrices)[0]
+        return map_matrices(lapack.eigvalsh, matrices)[0]
     return _distributed_eigh(matrices).eigenvalues

@@ -9,6 +9,7 @@ import torch
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout
 from heat_core.layout import replicated_layout
+from heat_core.linalg import lapack
 from heat_core.linalg.adjoint import adjoint
 from heat_core.linalg.jacobi import jacobi_svd
 from heat_core.linalg.matmul import matmul
@@ -70,11 +71,11 @@ def svd(x: Any, /, full_matrices: bool = True, compute_uv: bool = True) -> SVDRe
 
 
 def _full(local: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    return tuple(torch.linalg.svd(local))
+    return lapack.svd(local, full_matrices=True)
 
 
 def _reduced(local: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    return tuple(torch.linalg.svd(local, full_matrices=False))
+    return lapack.svd(local, full_matrices=False)
 
 
 def _adjoint_of(result: SVDResult) -> SVDResult:
@@ -107,7 +108,7 @@ def svdvals(x: Any, /) -> DNDarray:
         if is_tall(turned):
             _, matrices = reduced_qr(turned, with_q=False)
     if fits(matrices):
-        return map_matrices(torch.linalg.svdvals, matrices)[0]
+        return map_matrices(lapack.svdvals, matrices)[0]
     result = svd(matrices, full_matrices=False)
     assert isinstance(result, SVDResult)
     return result.S
