@@ -92,6 +92,21 @@ def test_double_precision_is_kept(every_layout: Any) -> None:
         assert ht.var(x).item() == pytest.approx(data.var(), rel=1e-12)
 
 
+@pytest.mark.parallel([1, 3])
+def test_moments_of_long_narrow_tables(check: Any) -> None:
+    a = np.random.default_rng(2).normal(5, 2, (360_017, 3)).astype(np.float32)
+    a[:, 1] = 1e4
+    # Rows from which the mean may be guessed are far from it.
+    a[::351, 2] = a[::117, 2] = -1e4
+    x, exact = ht.array(a, split=0), a.astype(np.float64)
+    check(ht.mean(x, axis=0), exact.mean(0), rtol=1e-6)
+    check(ht.mean(x, axis=0, keepdims=True), exact.mean(0, keepdims=True), rtol=1e-6)
+    check(ht.var(x, axis=0), exact.var(0), rtol=1e-5, atol=1e-9)
+    check(ht.std(x[:, :1], axis=0), exact[:, :1].std(0), rtol=1e-5)
+    nan = ht.array(np.where(np.arange(360_017)[:, None] == 7, np.nan, a), split=0)
+    assert np.isnan(ht.var(nan, axis=0).numpy()).all()
+
+
 @pytest.mark.parallel(RANKS)
 def test_variance_of_single_precision_far_from_zero(every_layout: Any) -> None:
     data = (1e4 + np.random.default_rng(0).normal(size=200) * 1e-1).astype(np.float32)

@@ -25,7 +25,9 @@ __all__ = ["Moments", "centred_sums", "kurtosis", "mean", "moments", "skew", "st
 
 Axis = int | Sequence[int] | None
 
-_BLOCK_ELEMENTS = 1 << 16  # differences of a block stay in the cache
+_BLOCK_ELEMENTS = 1 << 17  # differences of a block stay in the cache
+_WIDTH = 1024  # elements of a row that keep vector units busy
+_SAMPLE = 1024  # rows, of which the mean is near that of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ def _blocks(local: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(local.split(rows))
 
 
+def _widening(local: torch.Tensor, axes: tuple[int, ...]) -> int:
+    """How many rows of a table are better seen as one, where rows are summed; else 1."""
+    if axes != (0,) or local.dim() != 2 or not local.is_contiguous():
+        return 1
+    number = _WIDTH // max(1, local.shape[1])
+    return max(1, number) if number * _WIDTH <= local.numel() else 1
+
+
 def centred_sums(
     local: torch.Tensor, centre: torch.Tensor, axes: tuple[int, ...], order: int
 ) -> list[torch.Tensor]:
@@ -77,6 +87,15 @@ def centred_sums(
     shape = centre.shape
     if len(axes) == local.dim() and local.is_contiguous():
         local, centre, axes = local.reshape(-1), centre.reshape(1), (0,)
+    number = _widening(local, axes)
+    if number > 1:
+        rows = local.shape[0] // number * number
+        wide = local[:rows].view(-1, number * local.shape[1])
+        parts = [
+            centred_sums(wide, centre.repeat(1, number), axes, order),
+            _power_sums(local[rows:], centre, axes, order),
+        ]
+        return [a.view(number, *shape).sum(0) + b for a, b in zip(*parts, strict=True)]
     blocks = _blocks(local)
     if 0 in axes:
         parts = [_power_sums(block, centre, axes, order) for block in blocks]
@@ -150,12 +169,30 @@ def _mean_of(x: DNDarray, axes: frozenset[int], *, keepdims: bool) -> torch.Tens
         total = _exact_sum(x, local, axes)
         total = total if keepdims else total.squeeze(dims)
         return total / (_number(x, axes) or math.nan)
-    total = torch.sum(local, dims, keepdim=keepdims) if dims else local
+    total = _sum(local, dims, keepdims) if dims else local
     if _reduced_over_ranks(x, axes):
         total = _double(total)
         x.comm.allreduce(total, "sum", out=total)
     number = _number(x, axes)
     return total / number if number else total * math.nan
+
+
+def _sum(local: torch.Tensor, dims: tuple[int, ...], keepdims: bool) -> torch.Tensor:
+    number = _widening(local, dims)
+    if number == 1:
+        return torch.sum(local, dims, keepdim=keepdims)
+    columns = local.shape[1]
+    rows = local.shape[0] // number * number
+    wide = local[:rows].view(-1, number * columns).sum(0).view(number, columns)
+    return _double(torch.cat((wide, local[rows:]))).sum(0, keepdim=keepdims)
+
+
+def _near_mean(local: torch.Tensor, dims: tuple[int, ...]) -> torch.Tensor:
+    """The mean, or that of some rows; reduced axes are kept."""
+    if 0 in dims:
+        local = local[:: max(1, local.shape[0] // _SAMPLE)]
+    n = math.prod(local.shape[axis] for axis in dims)
+    return torch.sum(local, dims, keepdim=True) / max(1, n)
 
 
 def _power_sums_of(
@@ -167,8 +204,11 @@ def _power_sums_of(
         local, dims = local.unsqueeze(0), (0,)
     n = math.prod(local.shape[axis] for axis in dims)
     # About a point near the own mean, so that nothing cancels; then exactly to the global mean.
-    centre = torch.sum(local, dims, keepdim=True) / max(1, n)
+    centre = _near_mean(local, dims)
     sums = centred_sums(local, centre, dims, order)
+    if bool((sums[0].abs() ** 2 > n / 2 * sums[1]).any()):  # not near enough
+        centre = centre + (sums[0] / n).to(centre.dtype)
+        sums = centred_sums(local, centre, dims, order)
     centre = _double(centre)
     if not _reduced_over_ranks(x, axes):
         offset = sums[0] / n
