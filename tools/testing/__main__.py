@@ -15,7 +15,7 @@ from tools.testing.array_api import find_suite, run_suite
 from tools.testing.coverage import report_coverage
 from tools.testing.job import JobResult, Options, run_jobs
 from tools.testing.launch import cores
-from tools.testing.report import closing_line, print_failures, print_table, totals
+from tools.testing.report import closing_line, print_failures, print_slowest, print_table, totals
 from tools.workspace import ROOT, find_package, packages
 
 README_TEST = "tools/tests/test_readmes.py"
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-x", dest="first", action="store_true", help="stop at the first failure")
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds a test may take")
     parser.add_argument("--grace", type=float, default=5.0, help="seconds to follow a failed rank")
+    parser.add_argument("--slowest", type=int, default=0, help="how many slow tests to name")
     parser.add_argument("--coverage", action="store_true", help="measure coverage as well")
     parser.add_argument(
         "--array-api",
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report_coverage([find_package(name) for name in given.target if name in names], console)
     print_failures(results, console)
     print_table(results, console)
+    print_slowest(results, given.slowest, console)
     counts = totals(results)
     if not counts.total():
         console.print("no tests were selected")

@@ -55,6 +55,7 @@ class RankLog:
     limit: float = 0.0
     reports: dict[str, list[Report]] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)
     _read: int = 0
 
     def update(self, folder: Path) -> None:
@@ -87,6 +88,7 @@ class RankLog:
                 self.reports.setdefault(event["test"], []).append(report)
             case "finished":
                 self.finished.add(event["test"])
+                self.seconds[event["test"]] = self.latest - self.since
                 self.current, self.limit = None, 0.0
             case "ended":
                 self.ended = True

@@ -12,7 +12,7 @@ from rich.table import Table
 from tools.testing.job import JobResult
 from tools.testing.verdict import Detail, State, TestResult
 
-__all__ = ["closing_line", "print_failures", "print_table", "totals"]
+__all__ = ["closing_line", "print_failures", "print_slowest", "print_table", "totals"]
 
 README_TEST = re.compile(r"test_readmes\.py::test_readme\[(.+)\]$")
 
@@ -40,6 +40,13 @@ def print_failures(results: Sequence[JobResult], console: Console) -> None:
         not_run = sum(test.state == "not run" for test in result.tests)
         if not_run:
             console.print(f"the job on {where} ended early: {not_run} tests were not run")
+
+
+def print_slowest(results: Sequence[JobResult], number: int, console: Console) -> None:
+    """Print the tests that took longest, on any number of ranks."""
+    times = [(test.seconds, test.name, result.ranks) for result in results for test in result.tests]
+    for seconds, name, ranks in sorted(times, reverse=True)[:number]:
+        console.print(f"{seconds:6.1f} s  {name}, {_place(ranks)}", markup=False, soft_wrap=True)
 
 
 def print_table(results: Sequence[JobResult], console: Console) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tools.testing.records import RankLog
@@ -41,6 +41,7 @@ class TestResult:
     name: str
     state: State
     details: tuple[Detail, ...] = ()
+    seconds: float = 0.0
 
 
 def why_stop(logs: Sequence[RankLog], now: float, grace: float) -> Stop | None:
@@ -97,7 +98,9 @@ def judge(
         name for log in logs for name in (*log.selected, *log.reports, log.current) if name
     )
     first_dead = _first_dead(logs)
-    return [_judge_test(name, logs, stop, first_dead, evidence) for name in names]
+    results = [_judge_test(name, logs, stop, first_dead, evidence) for name in names]
+    times = {name: max(log.seconds.get(name, 0.0) for log in logs) for name in names}
+    return [replace(result, seconds=times[result.name]) for result in results]
 
 
 def judge_job(

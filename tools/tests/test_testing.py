@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from tools.testing import verdict
 from tools.testing.coverage import line_coverage
-from tools.testing.job import Options, run_jobs
+from tools.testing.job import JobResult, Options, run_jobs
 from tools.testing.launch import child_environment
+from tools.testing.report import print_slowest
 from tools.workspace import ROOT
 
 HEAD = """
@@ -225,3 +228,12 @@ def test_lines_reached_are_counted_by_package() -> None:
         "packages/f3/src/f3/a.py": file(0, 0),
     }
     assert line_coverage(files) == {"daso": 45.0, "f3": 0.0}
+
+
+def test_the_slowest_tests_are_named() -> None:
+    tests = tuple(
+        verdict.TestResult(name, "passed", seconds=s) for name, s in (("a", 0.1), ("b", 2.0))
+    )
+    console = Console(record=True, width=80)
+    print_slowest([JobResult(3, tests, (), frozenset())], 1, console)
+    assert console.export_text() == "   2.0 s  b, 3 ranks\n"
