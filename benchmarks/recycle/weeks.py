@@ -78,10 +78,12 @@ def measure(case: Case, table: pd.DataFrame, head: str, seed: int) -> dict[str, 
     }  # fmt: skip
     for name in ("profile", "seasonal"):
         row[f"mae_{name}"] = model.backtest(table, start=_wall(first), head=name).score("mae")
-    whole = model.backtest(table, start=_wall(table.index[cut]), step=1)
     spread = table.iloc[: round(0.6 * len(table))].std().to_numpy()[:, None, None]
-    error = (whole.forecast - whole.truth) / spread
-    row |= {"scaled_mse": float(np.nanmean(error**2)), "scaled_mae": float(np.nanmean(abs(error)))}
+    for suffix, name in (("", None), ("_profile", "profile")):
+        whole = model.backtest(table, start=_wall(table.index[cut]), step=1, head=name)
+        error = (whole.forecast - whole.truth) / spread
+        row[f"scaled_mse{suffix}"] = float(np.nanmean(error**2))
+        row[f"scaled_mae{suffix}"] = float(np.nanmean(abs(error)))
     return row
 
 
@@ -96,6 +98,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--data", type=Path, default=os.environ.get("RECYCLE_DATA"))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--heads", default="ridge,auto,paper", help="with commas")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for case in CASES:
@@ -107,7 +110,7 @@ def main() -> None:
         table = table[~table.index.duplicated()].iloc[: case.rows]
         table = table[list(case.columns)] if case.columns else table
         table = table.resample("h").mean()
-        for head in ("ridge",) if options.quick else ("ridge", "auto", "paper"):
+        for head in ("ridge",) if options.quick else options.heads.split(","):
             if head == "paper" and len(table.columns) > 1:
                 continue
             for seed in range(1 if head == "ridge" else options.seeds):

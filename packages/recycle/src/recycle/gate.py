@@ -121,7 +121,8 @@ def fit_gate(
         As in `Gate`.
     rule : str
         "blend": least-squares weights, for each block, own weights of a series shrunk to those of
-        all, and the shares of the heads shrunk to equal ones. "select": the simplest candidate
+        all, the shares of the heads shrunk to equal ones, and all of them towards the profile where
+        absolute errors would be larger than its. "select": the simplest candidate
         within one standard error of the best. "none": the last candidate.
     cycles : float
         Held-out cycles of each series, for the shrinkage.
@@ -152,7 +153,8 @@ def fit_gate(
             weights[:, block, _simplest(window_losses, independent)] = 1.0
         else:
             found = _blend_weights(clean, known, series, n_series, cycles, loss)
-            weights[:, block] = _shared(found, [name in HEADS for name in names])
+            found = _shared(found, [name in HEADS for name in names])
+            weights[:, block] = _guarded(found, clean, series, list(names))
     return Gate(tuple(names), tuple(blocks), weights, losses)
 
 
@@ -170,6 +172,36 @@ def _shared(weights: Array, heads: Sequence[bool]) -> Array:
     mask = np.asarray(heads)
     mean = np.where(mask, weights, 0.0).sum(axis=1, keepdims=True) / max(int(mask.sum()), 1)
     return np.asarray(np.where(mask, (1 - EQUAL) * weights + EQUAL * mean, weights))
+
+
+def _guarded(weights: Array, errors: Array, series: Array, names: Sequence[str]) -> Array:
+    """Move weights to the profile's, as far as absolute errors would otherwise be larger than its.
+
+    Least squares follow large errors; where a few of them rule, forecasts of least squares may have
+    larger absolute errors than the profile, which must not surprise.
+
+    Parameters
+    ----------
+    weights : (S, K)
+    errors : (K, n, h)
+        Zero where unknown.
+    series : (n,) int
+    names : sequence of str
+    """
+    safe = names.index("profile") if "profile" in names else 0
+    alone = np.eye(len(names))[safe]
+    found = weights.copy()
+    for one in np.unique(series).tolist():
+        part = errors[:, series == one]
+        mixed, base = np.einsum("k,knh->nh", weights[one], part), part[safe]
+        limit = np.abs(base).sum() * (1 + 1e-9)
+        share = next(
+            share
+            for share in np.linspace(1.0, 0.0, 11)
+            if share == 0 or np.abs(share * mixed + (1 - share) * base).sum() <= limit
+        )
+        found[one] = share * weights[one] + (1 - share) * alone
+    return found
 
 
 def _simplest(window_losses: Array, independent: float) -> int:
