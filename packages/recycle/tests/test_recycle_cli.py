@@ -151,3 +151,17 @@ def test_metrics_by_hand():
     assert metrics.mase(truth, forecast, np.arange(6.0), 2) == 0.5
     assert metrics.pinball(truth, forecast, 0.9) == pytest.approx((0.1 + 0 + 1.8) / 3)
     assert metrics.coverage(truth, truth - 1, np.array([1.0, 1.5, 0, 5])) == pytest.approx(2 / 3)
+    assert metrics.bias(truth, forecast) == pytest.approx(-1 / 3)
+    assert metrics.rmsse(truth, forecast, np.arange(6.0), 2) == pytest.approx(np.sqrt(5 / 3) / 2)
+    assert metrics.skill(truth, forecast, truth + 4) == 0.75
+    two = np.array([[1.0, 3.0], [2.0, np.nan]])
+    assert metrics.peak_error(two, np.array([[5.0, 1.0], [9.0, 9.0]])) == 2.0
+    lower, upper = truth - 1, np.array([1.0, 1.5, 0, 5])
+    assert metrics.width(truth, lower, upper) == pytest.approx((1 + 0.5 + 2) / 3)
+    assert metrics.winkler(truth, lower, upper, 0.8) == pytest.approx((3.5 + 10 * 0.5) / 3)
+    levels = np.arange(1, 100) / 100
+    known, bands = np.array([0.5, 0.25]), np.repeat(levels[:, None], 2, axis=1)  # uniform
+    by_hand = [
+        ((np.arange(1e5) + 0.5) / 1e5 - (y < (np.arange(1e5) + 0.5) / 1e5)) ** 2 for y in known
+    ]
+    assert metrics.crps(known, bands, levels) == pytest.approx(np.mean(by_hand), rel=0.02)

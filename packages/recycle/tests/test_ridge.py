@@ -114,6 +114,18 @@ def test_gate_takes_the_candidate_that_is_right():
         fit_gate(noise, series, 2, ("a", "b"), blocks, "vote")
 
 
+def test_absolute_errors_are_not_traded_for_squared_ones():
+    random = np.random.default_rng(0)
+    rare = random.normal(size=(60, 9)) * np.where(random.random((60, 9)) < 0.03, 20.0, 0.2)
+    dull = 1.5 * np.sign(random.normal(size=(60, 9)))
+    series, names = np.zeros(60, dtype=int), ("profile", "ridge")
+    gate = fit_gate(np.stack([rare, dull]), series, 1, names, (9,))
+    weights = gate.weights[0, 0]
+    mixed_errors = np.abs(np.tensordot(weights, np.stack([rare, dull]), 1)).mean()
+    assert (dull**2).mean() < (rare**2).mean()  # least squares alone take the ridge
+    assert mixed_errors <= np.abs(rare).mean() * (1 + 1e-6) and weights.sum() == pytest.approx(1)
+
+
 def test_heads_share_their_weight():
     right, wrong = 0.01 * RANDOM.normal(size=(40, 9)), RANDOM.normal(size=(40, 9))
     series, names = np.zeros(40, dtype=int), ("profile", "ridge", "net")

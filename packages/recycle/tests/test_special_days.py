@@ -88,3 +88,28 @@ def test_forecasts_at_midnight_only():
         assert np.abs(found.predict() - truth).to_numpy().mean() < 0.3
     with pytest.raises(ValueError, match="origins must be"):
         ReCycleForecaster(**OPTIONS, origins="noon").fit(y)
+
+
+def test_days_off_of_ones_own(tmp_path):
+    hours = pd.date_range("2024-01-01", periods=24 * 70, freq="h")
+    free = ["2024-02-07", pd.Timestamp("2024-03-13").date()]
+    shut = hours.normalize().isin(pd.to_datetime(free)) | (hours.day_of_week >= 5)
+    y = pd.Series(np.where(shut, 1.0, 3.0), hours, name="load")
+    model = ReCycleForecaster(horizon="4c", cycle=24, head="profile", holidays=free).fit(y)
+    ahead = model.predict()  # from March 11th on
+    assert np.abs(ahead["2024-03-13"] - 1.0).max() < 1e-5
+    assert np.abs(ahead["2024-03-12"] - 3.0).max() < 1e-5
+    model.save(tmp_path / "m.recycle")
+    again = ReCycleForecaster.load(tmp_path / "m.recycle")
+    assert again.predict(history=y).to_numpy() == pytest.approx(ahead.to_numpy())
+    _, about = forecast_graph(model, None, ())
+    kinds = graph_inputs(about, read_panel(y))["kind_future"][0]
+    assert (kinds[48:72] == 2).all() and (kinds[24:48] == 0).all()
+
+
+def test_tables_of_arrow():
+    pyarrow = pytest.importorskip("pyarrow")
+    stamps = HOURS[: 24 * 40]
+    long = pd.DataFrame({"unique_id": "a", "ds": stamps, "y": np.arange(len(stamps)) % 24.0})
+    panel = read_panel(pyarrow.Table.from_pandas(long))
+    assert panel.names == ("a",) and np.array_equal(panel.values[:, 0], long["y"])

@@ -36,6 +36,8 @@ def parameters_from(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} cannot be parsed: {error}") from error
     if not isinstance(stored, dict):
         raise DataError(f"{path} holds no names and values")
+    if "holidays" in stored:
+        stored["holidays"] = tuple(stored["holidays"])
     from recycle.network.config import NetworkConfig
 
     for name, kind in (("ridge", RidgeConfig), ("network", NetworkConfig)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import zipfile
 from collections.abc import Mapping
@@ -101,7 +102,9 @@ def graph_inputs(about: Mapping[str, Any], panel: Panel, x: Any = None) -> dict[
     if len(panel.times) < period:
         raise NotEnoughDataError(f"A history of at least {period} steps is needed")
     scheme = about["scheme"] or "default"
-    grid = Grid(period, pd.Timestamp(about["anchor"]), about["country"], scheme, about["paper"])
+    days_off = tuple(dt.date.fromisoformat(day) for day in about["holidays"])
+    anchor = pd.Timestamp(about["anchor"])
+    grid = Grid(period, anchor, about["country"], scheme, about["paper"], days_off)
     first = panel.times[-1] - (window - 1) * panel.step
     times = pd.date_range(first, periods=window + future, freq=panel.step)
     calendar = grid.calendar(times, panel.step, panel.names)

@@ -242,6 +242,7 @@ def forecast_graph(
         "country": country if isinstance(country, str | None) else country.get(names[number]),
         "scheme": grid.scheme if isinstance(grid.scheme, str) else None,
         "paper": grid.paper,
+        "holidays": [day.isoformat() for day in grid.holidays],
         "static": None if grid.static is None else grid.static([names[number]])[0].tolist(),
         "tz": None if forecaster.tz_ is None else str(forecaster.tz_),
         "freq": forecaster.step_.isoformat(),

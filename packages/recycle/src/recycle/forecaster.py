@@ -45,6 +45,8 @@ class ReCycleForecaster(Estimator):
         Lookback of the ridge; "auto" averages those of 7, 14, 21 and 30 cycles.
     country : str or mapping, optional
         Whose holidays count, such as "DE-BW"; a mapping gives one for each series.
+    holidays : sequence of str or date
+        Further days off, such as "2024-12-24".
     tz : str, optional
         Where days begin; stamps without a zone are then universal time.
     freq : str, optional
@@ -123,6 +125,7 @@ class ReCycleForecaster(Estimator):
         cycle: int | str | None = "auto",
         history: int | str = "auto",
         country: str | Mapping[Any, str] | None = None,
+        holidays: Sequence[Any] = (),
         tz: Any = None,
         freq: Any = None,
         profile: str = "rhp",
@@ -142,7 +145,7 @@ class ReCycleForecaster(Estimator):
         seed: int = 0,
     ) -> None:
         self.horizon, self.cycle, self.history = horizon, cycle, history
-        self.country, self.tz, self.freq = country, tz, freq
+        self.country, self.holidays, self.tz, self.freq = country, holidays, tz, freq
         self.profile, self.k, self.scheme = profile, k, scheme
         self.head, self.gate, self.scaler = head, gate, scaler
         self.validation, self.refit = validation, refit

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
 from recycle.windows import Array
 
-__all__ = ["METRICS", "coverage", "mae", "mape", "mase", "mse", "pinball", "rmse", "smape", "wape"]
+__all__ = [
+    "METRICS",
+    "bias",
+    "coverage",
+    "crps",
+    "mae",
+    "mape",
+    "mase",
+    "mse",
+    "peak_error",
+    "pinball",
+    "rmse",
+    "rmsse",
+    "skill",
+    "smape",
+    "wape",
+    "width",
+    "winkler",
+]
 
 
 def _difference(truth: Array, forecast: Array) -> Array:
@@ -31,6 +49,24 @@ def mse(truth: Array, forecast: Array) -> float:
 def rmse(truth: Array, forecast: Array) -> float:
     """Root of the mean squared error."""
     return float(np.sqrt(mse(truth, forecast)))
+
+
+def bias(truth: Array, forecast: Array) -> float:
+    """Mean of forecast minus truth."""
+    return float(_difference(truth, forecast).mean())
+
+
+def peak_error(truth: Array, forecast: Array) -> float:
+    """Mean absolute difference of the largest values of truth and forecast, along the last axis."""
+    truth = np.asarray(truth, dtype=float)
+    complete = np.isfinite(truth).all(axis=-1)
+    highest = np.asarray(forecast, dtype=float).max(axis=-1) - truth.max(axis=-1)
+    return float(np.abs(highest[complete]).mean()) if complete.any() else float("nan")
+
+
+def skill(truth: Array, forecast: Array, reference: Array) -> float:
+    """Share of a reference's mean absolute error that the forecast avoids: 1 is perfect."""
+    return 1 - mae(truth, forecast) / mae(truth, reference)
 
 
 def wape(truth: Array, forecast: Array) -> float:
@@ -69,6 +105,13 @@ def mase(truth: Array, forecast: Array, training: Array, season: int) -> float:
     return mae(truth, forecast) / naive if naive else float("nan")
 
 
+def rmsse(truth: Array, forecast: Array, training: Array, season: int) -> float:
+    """As `mase`, of squared errors, and the root of it."""
+    training = np.asarray(training, dtype=float)
+    naive = float(np.nanmean((training[season:] - training[:-season]) ** 2))
+    return float(np.sqrt(mse(truth, forecast) / naive)) if naive else float("nan")
+
+
 def pinball(truth: Array, quantile: Array, level: float) -> float:
     """Mean pinball loss of a quantile."""
     difference = -_difference(truth, quantile)
@@ -82,7 +125,43 @@ def coverage(truth: Array, lower: Array, upper: Array) -> float:
     return float(inside[np.isfinite(truth)].mean())
 
 
+def crps(truth: Array, quantiles: Array, levels: Sequence[float]) -> float:
+    """Continuous ranked probability score, as twice the mean pinball loss over levels.
+
+    Parameters
+    ----------
+    truth : (...)
+    quantiles : (n_levels, ...)
+    levels : sequence of float
+        Evenly spaced, such as 0.01 to 0.99.
+    """
+    losses = [pinball(truth, q, level) for q, level in zip(quantiles, levels, strict=True)]
+    return 2 * float(np.mean(losses))
+
+
+def width(truth: Array, lower: Array, upper: Array) -> float:
+    """Mean width of intervals where the truth is known."""
+    wide = np.asarray(upper, dtype=float) - np.asarray(lower, dtype=float)
+    return float(wide[np.isfinite(np.asarray(truth, dtype=float))].mean())
+
+
+def winkler(truth: Array, lower: Array, upper: Array, level: float) -> float:
+    """Mean width, and for each truth outside 2 / (1 - level) times its distance (Winkler, 1972)."""
+    below = np.maximum(_difference(truth, lower), 0).mean()
+    above = np.maximum(-_difference(truth, upper), 0).mean()
+    return width(truth, lower, upper) + float(2 / (1 - level) * (below + above))
+
+
 #: Metrics of a truth and a forecast, by name.
 METRICS: Mapping[str, Callable[[Array, Array], float]] = MappingProxyType(
-    {"mae": mae, "mse": mse, "rmse": rmse, "mape": mape, "smape": smape, "wape": wape}
+    {
+        "mae": mae,
+        "mse": mse,
+        "rmse": rmse,
+        "mape": mape,
+        "smape": smape,
+        "wape": wape,
+        "bias": bias,
+        "peak": peak_error,
+    }
 )

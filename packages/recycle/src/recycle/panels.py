@@ -140,7 +140,8 @@ def read_panel(
     ----------
     y : Series, DataFrame or array
         A Series or wide frame with stamps as index; a long frame with the columns ``unique_id``,
-        ``ds`` and ``y``; a frame indexed by (series, stamp); or an array (T,) or (T, S).
+        ``ds`` and ``y``, also of Arrow or Polars; a frame indexed by (series, stamp); or an array
+        (T,) or (T, S).
     freq : str or Timedelta, optional
         Default: the most common difference of stamps.
     tz : str or tzinfo, optional
@@ -197,6 +198,8 @@ def read_panel(
 
 def _columns(y: Any, start: Any, freq: Any) -> tuple[dict[Any, pd.Series], str, list[Any]]:
     """Each series with its own stamps."""
+    if hasattr(y, "to_pandas"):  # tables of Arrow and Polars
+        y = y.to_pandas()
     if isinstance(y, pd.Series) and not isinstance(y.index, pd.MultiIndex):
         return {y.name: _stamped(y)}, "series", [None]
     if isinstance(y, pd.DataFrame) and {"unique_id", "ds", "y"} <= set(y.columns):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,8 @@ class Grid:
     scheme : str or callable
     paper : bool
         Whether the networks get the original's calendar numbers.
+    holidays : tuple of date
+        Further days off, of all series.
     static : callable, optional
         From names of series to what never changes in them, ``(S, f)``.
     """
@@ -52,6 +55,7 @@ class Grid:
     country: str | Mapping[Any, str] | None
     scheme: Any
     paper: bool = False
+    holidays: tuple[dt.date, ...] = ()
     static: Callable[[Sequence[Any]], Array] | None = None
 
     def calendar(self, times: pd.DatetimeIndex, step: pd.Timedelta, names: Any) -> StepCalendar:
@@ -71,7 +75,7 @@ class Grid:
         days = pd.date_range(midnight[0], periods=int(day[-1]) + 1, freq="D")
         features = PAPER_FEATURES if self.paper else FEATURES
         tables = [
-            Calendar(code or None, scheme=self.scheme, features=features).table(days)
+            Calendar(code or None, self.holidays, self.scheme, features=features).table(days)
             for code in regions
         ]
         return StepCalendar(
@@ -102,7 +106,9 @@ def choose_grid(
     if wanted.static is not None:
         features = fit_static(wanted.static, names)
         static = functools.partial(features.of, wanted.static)
-    return Grid(period, anchor, wanted.country, wanted.scheme, wanted.head == "paper", static)
+    days_off = tuple(pd.Timestamp(day).date() for day in wanted.holidays)
+    paper = wanted.head == "paper"
+    return Grid(period, anchor, wanted.country, wanted.scheme, paper, days_off, static)
 
 
 def choose_cycle(panel: Panel, cycle: int | str | None) -> tuple[int | None, int]:

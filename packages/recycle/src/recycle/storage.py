@@ -58,7 +58,7 @@ def save(forecaster: ReCycleForecaster, path: Path) -> None:
         "version": __version__,
         "params": params
         | {name: asdict(params[name]) if params[name] else None for name in ("ridge", "network")}
-        | {"static": static},
+        | {"static": static, "holidays": [str(day) for day in params["holidays"]]},
         "names": list(forecaster.names_),
         "cycle": forecaster.cycle_,
         "horizon": forecaster.horizon_,
@@ -149,6 +149,7 @@ def load(path: Path) -> ReCycleForecaster:
             f"{path} was written by recycle {described['version']}; this is {__version__}: update"
         )
     params = described["params"]
+    params["holidays"] = tuple(params["holidays"])
     if params["ridge"]:
         params["ridge"] = RidgeConfig(**params["ridge"])
     if params["network"]:
