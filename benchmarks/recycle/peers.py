@@ -6,7 +6,7 @@ parts/peers.py gets ``--budget`` CPU seconds, which two learning rates share; we
 chosen by the validation months. Beside them stand the profile, one ridge for all series, and the
 model with ridge and network as the package fits it; and the paper's network, which trains until it
 gets no better. PatchTST of width 128 (``--large``) sees a thirtieth of an epoch in this time;
-Informer is left out, for it would see some 40 of 60,000 windows, and take half an hour for the test.
+Informer is left out: it would see some 40 of 60,000 windows, and take half an hour for the test.
 Rows are printed, and kept in FILE, as they come: first all of one seed, then of the next.
 """
 
