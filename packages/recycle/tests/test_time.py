@@ -123,3 +123,16 @@ def test_local_stamps_without_a_zone_are_noticed(zone, caplog):
     panel = read_panel(local)
     known = np.isfinite(panel.values[:, 0])
     assert (~known).sum() == 1 and np.array_equal(panel.values[known, 0], panel.times.hour[known])
+
+
+@pytest.mark.parametrize("freq", ["h", "30min"])
+def test_data_may_end_within_the_doubled_hour(freq):
+    y = local_series("Europe/Berlin", "2024-10-01", 40, freq)
+    y += 100.0 * (y.index.day_of_week >= 5)
+    last = pd.Timestamp("2024-10-27 00:00", tz="UTC").tz_convert("Europe/Berlin")  # 2:00, first
+    past = y[: last + pd.Timedelta(minutes=59)]
+    forecast = ReCycleForecaster(horizon=60, head="profile").fit(past).predict()
+    truth = y[forecast.index]
+    error = np.abs(forecast - truth)
+    assert error.max() <= 1.001  # within the doubled hour, at most an hour off
+    assert (error[forecast.index >= last + pd.Timedelta(hours=2)] < 1e-4).all()

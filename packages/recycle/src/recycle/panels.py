@@ -74,7 +74,8 @@ class Panel:
         utc = pd.DatetimeIndex(self.last + ahead * self.step)
         local = utc.tz_convert(self.tz)
         wall = local.tz_localize(None)
-        places = ((wall - self.times[-1]) // self.step).to_numpy()
+        # after a last row within the doubled hour its slots are past: the next one stands for them
+        places = np.maximum(((wall - self.times[-1]) // self.step).to_numpy(), 1)
         return (utc.tz_localize(None) if self.naive_utc else local), np.asarray(places)
 
     def extended(self, values: Array, steps: int) -> Panel:
