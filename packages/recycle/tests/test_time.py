@@ -131,7 +131,8 @@ def test_data_may_end_within_the_doubled_hour(freq):
     y += 100.0 * (y.index.day_of_week >= 5)
     last = pd.Timestamp("2024-10-27 00:00", tz="UTC").tz_convert("Europe/Berlin")  # 2:00, first
     past = y[: last + pd.Timedelta(minutes=59)]
-    forecast = ReCycleForecaster(horizon=60, head="profile").fit(past).predict()
+    cycle = pd.Timedelta("1D") // pd.Timedelta(freq if freq != "h" else "1h")
+    forecast = ReCycleForecaster(horizon=60, head="profile", cycle=cycle).fit(past).predict()
     truth = y[forecast.index]
     error = np.abs(forecast - truth)
     assert error.max() <= 1.001  # within the doubled hour, at most an hour off
