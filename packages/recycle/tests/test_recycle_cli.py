@@ -74,6 +74,25 @@ def test_what_excel_writes_is_understood(tmp_path, monkeypatch, capsys):
     assert "holds no numbers" in capsys.readouterr().err
 
 
+def test_tables_with_an_id_keep_their_names(tmp_path, monkeypatch, capsys):
+    hours = pd.date_range("2024-01-01", periods=24 * 40, freq="h")
+    wave = np.sin(np.arange(len(hours)) * np.pi / 12)
+    parts = [pd.DataFrame({"meter": n, "when": hours, "kw": wave + k}) for k, n in enumerate("ab")]
+    path, model, found = tmp_path / "long.csv", tmp_path / "m.recycle", tmp_path / "f.csv"
+    pd.concat(parts).to_csv(path, index=False)
+    names = ("--time", "when", "--id", "meter", "--target", "kw")
+    options = ("--horizon", "1c", "--head", "profile")
+    assert run(monkeypatch, "train", path, *names, *options, "-o", model) == 0
+    options = ("--history", path, "-o", found, "--quantiles", ".5")
+    assert run(monkeypatch, "forecast", model, *names, *options) == 0
+    table = pd.read_csv(found)
+    assert list(table.columns) == ["meter", "when", "kw", "kw_q0.5"] and len(table) == 48
+    assert table["kw"].to_numpy() == pytest.approx(np.r_[wave[:24], wave[:24] + 1], abs=1e-4)
+    assert run(monkeypatch, "detect", path) == 3
+    assert "--time" in capsys.readouterr().err
+    assert run(monkeypatch, "--version") == 0
+
+
 def test_parameters_from_files(table, tmp_path, monkeypatch, capsys):
     given = tmp_path / "given.toml"
     given.write_text('head = "ridge"\nhorizon = "1c"\nk = 4\n[ridge]\nrank = 2\n')

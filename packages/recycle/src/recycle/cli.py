@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from recycle._version import __version__
 from recycle.tableoptions import Table, reads_tables
 
 __all__ = ["app"]
@@ -33,11 +34,21 @@ Quantiles = Annotated[str, typer.Option(help="with commas, such as .1,.5,.9")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="tell what is done")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print it, and end")
+    ] = False,
 ) -> None:
     """Forecasts of series with a cycle, from files."""
+    del version  # its callback has seen to it
     if verbose:
         logging.getLogger("recycle").setLevel(logging.INFO)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -95,7 +96,8 @@ def read_table(path: str | Path, layout: TableFormat | None = None) -> pd.DataFr
     try:
         frame[time] = _stamps(frame[time], layout.dayfirst)
     except (ValueError, TypeError) as error:
-        raise DataError(f"Column {time!r} of {path} holds no stamps: {error}") from error
+        hint = "" if layout.time else "; say which column does: --time"
+        raise DataError(f"Column {time!r} of {path} holds no stamps{hint} ({error})") from error
     return _chosen(frame, time, path, layout)
 
 
@@ -163,11 +165,13 @@ def _stamps(column: pd.Series, dayfirst: bool | None) -> pd.Series:
         parts = column.astype(str).str.extract(DAY_FIRST).dropna()
         first, second = parts[0].astype(int), parts[2].astype(int)
         dayfirst = bool((first > 12).any() or ((parts[1] == ".").any() and not (second > 12).any()))
-    try:
-        return pd.to_datetime(column, dayfirst=dayfirst)
-    except ValueError:
-        # local times with their offsets, which change with the clocks
-        return pd.to_datetime(column, dayfirst=dayfirst, utc=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # slow formats are read all the same
+        try:
+            return pd.to_datetime(column, dayfirst=dayfirst)
+        except ValueError:
+            # local times with their offsets, which change with the clocks
+            return pd.to_datetime(column, dayfirst=dayfirst, utc=True)
 
 
 def _chosen(frame: pd.DataFrame, time: str, path: Path, layout: TableFormat) -> pd.DataFrame:

@@ -206,7 +206,8 @@ def _columns(y: Any, start: Any, freq: Any) -> tuple[dict[Any, pd.Series], str, 
     if isinstance(y, pd.DataFrame) and {"unique_id", "ds", "y"} <= set(y.columns):
         indexed = y.set_index("ds")
         parts = {
-            name: _stamped(part["y"]) for name, part in indexed.groupby("unique_id", sort=True)
+            name: _stamped(part["y"].rename(name))
+            for name, part in indexed.groupby("unique_id", sort=True)
         }
         return parts, "long", ["unique_id", "ds", "y"]
     if isinstance(y, pd.DataFrame | pd.Series) and isinstance(y.index, pd.MultiIndex):

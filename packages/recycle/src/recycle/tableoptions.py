@@ -61,8 +61,15 @@ class Table:
 
     def write(self, forecast: Any, path: Path) -> None:
         """A forecast as CSV, with stamps and names as in the table that was read."""
-        alone = self.layout.unique_id is None
-        label = self.layout.time or "time"
+        layout = self.layout
+        if layout.unique_id is not None:
+            target = layout.target[0] if layout.target else "y"
+            names = {"unique_id": layout.unique_id, "ds": layout.time or "ds"}
+            forecast = forecast.rename(
+                columns=lambda name: names.get(name, target + name.removeprefix("y"))
+            )
+        alone = layout.unique_id is None
+        label = layout.time or "time"
         forecast.to_csv(path, index=alone, index_label=label, float_format="%.7g")
 
 
