@@ -79,8 +79,8 @@ def measure(case: Case, table: pd.DataFrame, head: str, seed: int) -> dict[str, 
     for name in ("profile", "seasonal"):
         row[f"mae_{name}"] = model.backtest(table, start=_wall(first), head=name).score("mae")
     spread = table.iloc[: round(0.6 * len(table))].std().to_numpy()[:, None, None]
-    for suffix, name in (("", None), ("_profile", "profile")):
-        whole = model.backtest(table, start=_wall(table.index[cut]), step=1, head=name)
+    for suffix, alone in (("", None), ("_profile", "profile")):
+        whole = model.backtest(table, start=_wall(table.index[cut]), step=1, head=alone)
         error = (whole.forecast - whole.truth) / spread
         row[f"scaled_mse{suffix}"] = float(np.nanmean(error**2))
         row[f"scaled_mae{suffix}"] = float(np.nanmean(abs(error)))
