@@ -103,6 +103,17 @@ def test_the_crossover_probability_is_one() -> None:
     assert 0.4 < mixed[0.5] < 0.6
 
 
+def test_a_propagator_that_hands_its_parent_back_is_found_out() -> None:
+    class Same(pg.Propagator):
+        def __call__(self, inds) -> Individual:
+            return inds[0] if len(inds) else pg.InitUniform(LIMITS)()
+
+    optimizer = Optimizer(LIMITS, Same(1, 1))
+    optimizer.tell(optimizer.ask(), 1.0)
+    with pytest.raises(TypeError, match="Same returned one of its parents"):
+        optimizer.ask()
+
+
 def test_not_a_number_is_never_the_best_nor_a_parent() -> None:
     optimizer = Optimizer(LIMITS, seed=1)
     for n in range(120):

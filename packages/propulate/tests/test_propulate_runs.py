@@ -319,7 +319,9 @@ def test_other_problems_are_not_continued(tmp_path: Path) -> None:
         search(LIMITS, direction="maximize")
     with pytest.raises(FileNotFoundError, match="no run to continue"):
         search(LIMITS, name="other", resume="must")
-    assert len(search({**LIMITS, "x": Float(-5.0, 6.0)}, resume="never")) == 3
+    wider, known = {**LIMITS, "x": Float(-5.0, 6.0)}, load_result(tmp_path / "propulate")
+    result = search(wider, resume="never", initial=known)
+    assert len(result) == 6 and sum(ind.operator == "initial" for ind in result) == 3
 
 
 def test_two_jobs_in_one_folder_are_refused(tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ class RunFolder:
             if there[key] != here[key]:
                 raise ValueError(
                     f"the run in {self.folder} has another {key}; choose another name=, or "
-                    f"resume='never':\n  there: {there[key]}\n  here:  {here[key]}"
+                    "resume='never' with initial=load_result(folder) to begin with what was found:"
+                    f"\n  there: {there[key]}\n  here:  {here[key]}"
                 )
         if there["loss_fn"] != here["loss_fn"]:
             names = there["loss_fn"], here["loss_fn"]
