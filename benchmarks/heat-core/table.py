@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import geometric_mean
+from statistics import geometric_mean, median
 
 from cases import CASES
 from cases.crew import Crew, Side, sides
@@ -59,8 +59,10 @@ class Row:
         return found
 
 
-def measure(columns: Sequence[Side], names: Iterable[str], job: Job) -> Iterable[Row]:
-    """Measure the rows one by one."""
+def measure(
+    columns: Sequence[Side], names: Iterable[str], job: Job, passes: int = 1
+) -> Iterable[Row]:
+    """Measure the rows one by one; in several passes, so that all columns see the same machine."""
     crews: list[Crew] = []
     broken: dict[str, str] = {}
     for side in columns:
@@ -69,19 +71,23 @@ def measure(columns: Sequence[Side], names: Iterable[str], job: Job) -> Iterable
         except RuntimeError as error:
             broken[side.name] = str(error)
     for name in names:
-        ms: dict[str, float] = {}
+        rounds: dict[str, list[float]] = {}
         errors = dict(broken)
-        for crew in list(crews):
+        asked = Job(name, job.folder, job.quick, job.seconds / passes)
+        for crew in [crew for _ in range(passes) for crew in crews]:
+            if crew.side.name in errors:
+                continue
             try:
-                time = crew.measure(Job(name, job.folder, job.quick, job.seconds))
+                times = crew.measure(asked)
             except RuntimeError as error:  # its workers died, and no new ones start
-                time = broken[crew.side.name] = str(error)
+                times = broken[crew.side.name] = str(error)
                 crews.remove(crew)
-            if isinstance(time, float):
-                ms[crew.side.name] = time
+            if isinstance(times, list):
+                rounds.setdefault(crew.side.name, []).extend(times)
             else:
-                errors[crew.side.name] = time
-        yield Row(name, ms, errors)
+                errors[crew.side.name] = times
+        good = {column: times for column, times in rounds.items() if column not in errors}
+        yield Row(name, {column: median(times) for column, times in good.items()}, errors)
     for crew in crews:
         crew.stop()
 

@@ -101,6 +101,8 @@ class Case:
         What to run instead in some libraries; None: the library cannot do it.
     calls : int
         Calls that are timed together.
+    share : callable, optional
+        ``share(heat_core, *inputs)``: half of the work, without messages, given whole arrays.
     """
 
     name: str
@@ -108,7 +110,10 @@ class Case:
     run: Callable[..., Any]
     variants: Mapping[str, Callable[..., Any] | None] = field(default_factory=dict)
     calls: int = 1
+    share: Callable[..., Any] | None = None
 
     def of(self, library: str) -> Callable[..., Any] | None:
         """The work in a library."""
+        if library == "apart":
+            return self.share
         return self.variants.get(library, self.run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,7 +45,7 @@ class Side:
     def name(self) -> str:
         """The head of the column."""
         shared = {"numpy": "NumPy", "torch": "torch", "dask": "dask"}
-        shared["halves"] = f"{self.ranks} x torch"
+        shared |= {"halves": f"{self.ranks} x torch", "apart": f"{self.ranks} apart"}
         return shared.get(self.library, f"{self.library.replace('_', '-')} {self.ranks}")
 
 
@@ -89,8 +88,8 @@ class Crew:
                 connection.recv()
             self._connections = arrived
 
-    def measure(self, job: Job) -> float | str:
-        """Milliseconds, the median of rounds of which the slowest rank counts; or an error.
+    def measure(self, job: Job) -> list[float] | str:
+        """Milliseconds of rounds, of which the slowest rank counts; or an error.
 
         Workers that die or give no answer are replaced.
         """
@@ -108,8 +107,7 @@ class Crew:
             return reason
         if errors := [answer.error for answer in answers if answer.error]:
             return errors[0]
-        slowest: list[float] = list(map(max, zip(*(a.rounds for a in answers), strict=True)))
-        return statistics.median(slowest)
+        return list(map(max, zip(*(a.rounds for a in answers), strict=True)))
 
     def _answers(self, job: Job) -> list[Times] | None:
         """What the ranks measured; None if they take too long."""

@@ -48,6 +48,14 @@ def _scipy_distances(*args: Any) -> Any:
     return cdist(args[1], args[1])
 
 
+def _half_of_distances(*args: Any) -> Any:
+    """Of the rows of one of two ranks, to themselves and to half of the others."""
+    xp, x = args
+    half = len(x) // 2
+    tile = xp.spatial.cdist(x[:half], x[half : half + half // 2])
+    return xp.spatial.cdist(x[:half]), tile, xp.array(tile.T, copy=True)
+
+
 def _neighbours(*args: Any) -> Any:
     xp, x, y, queries = args
     return xp.classification.KNeighborsClassifier(5).fit(x, y).predict(queries)
@@ -61,6 +69,7 @@ CASES = (
         (X400K, Data((_K, 18), "normal", split=None)),
         _k_means,
         {**_WITHOUT, "numpy": _their_k_means},
+        share=lambda xp, x, start: _k_means(xp, x[: len(x) // 2], start),
     ),
     Case("kmeans++_400kx18", (X400K,), _seeded, {**_WITHOUT, "numpy": _their_seeded}),
     Case(
@@ -122,6 +131,7 @@ CASES = (
         (_WIDE,),
         lambda xp, x: xp.spatial.cdist(x),
         {"dask": None, "numpy": _scipy_distances, "torch": lambda xp, x: xp.cdist(x, x)},
+        share=_half_of_distances,
     ),
     Case(
         "cdist_quadratic_8000x18",

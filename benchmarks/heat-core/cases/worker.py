@@ -118,6 +118,16 @@ class Library:
 
         self._distributed(heat_core)
 
+    def _load_apart(self) -> None:
+        """As many processes as there are ranks, each of which does a share of the work alone."""
+        from mpi4py import MPI
+
+        import heat_core
+
+        self._distributed(heat_core)
+        heat_core.use_comm(MPI.COMM_SELF)
+        self.enter = lambda array, split: heat_core.array(array)
+
     def _load_original(self) -> None:
         import heat
 

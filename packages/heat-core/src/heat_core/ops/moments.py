@@ -20,14 +20,11 @@ from heat_core.dispatch.exact import exact_sum
 from heat_core.dispatch.reduce import store
 from heat_core.dtypes import float_type
 from heat_core.dtypes.unsigned import CARRIERS
+from heat_core.ops.power_sums import centred_sums, double, near_mean, shifted, sum_over
 
-__all__ = ["Moments", "centred_sums", "kurtosis", "mean", "moments", "skew", "std", "var"]
+__all__ = ["Moments", "kurtosis", "mean", "moments", "skew", "std", "var"]
 
 Axis = int | Sequence[int] | None
-
-_BLOCK_ELEMENTS = 1 << 17  # differences of a block stay in the cache
-_WIDTH = 1024  # elements of a row that keep vector units busy
-_SAMPLE = 1024  # rows, of which the mean is near that of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,101 +40,6 @@ class Moments:
     m2: DNDarray | None = None
     m3: DNDarray | None = None
     m4: DNDarray | None = None
-
-
-def _double(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
-
-
-def _blocks(local: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The tensor in pieces along its first axis, each small enough for the cache."""
-    if local.numel() <= _BLOCK_ELEMENTS:
-        return (local,)
-    rows = max(1, _BLOCK_ELEMENTS * local.shape[0] // local.numel())
-    return tuple(local.split(rows))
-
-
-def _widening(local: torch.Tensor, axes: tuple[int, ...]) -> int:
-    """How many rows of a table are better seen as one, where rows are summed; else 1."""
-    if axes != (0,) or local.dim() != 2 or not local.is_contiguous():
-        return 1
-    number = _WIDTH // max(1, local.shape[1])
-    return max(1, number) if number * _WIDTH <= local.numel() else 1
-
-
-def centred_sums(
-    local: torch.Tensor, centre: torch.Tensor, axes: tuple[int, ...], order: int
-) -> list[torch.Tensor]:
-    """Sums over ``axes`` of ``(local - centre)**k`` for k from 1 to ``order``, in one pass.
-
-    Parameters
-    ----------
-    local : torch.Tensor
-    centre : torch.Tensor
-        With the reduced axes kept.
-    axes : tuple of int
-    order : int
-
-    Returns
-    -------
-    list of torch.Tensor
-        In double precision, with the reduced axes kept. Second power of complex numbers:
-        ``|local - centre|**2``.
-    """
-    shape = centre.shape
-    if len(axes) == local.dim() and local.is_contiguous():
-        local, centre, axes = local.reshape(-1), centre.reshape(1), (0,)
-    number = _widening(local, axes)
-    if number > 1:
-        rows = local.shape[0] // number * number
-        wide = local[:rows].view(-1, number * local.shape[1])
-        parts = [
-            centred_sums(wide, centre.repeat(1, number), axes, order),
-            _power_sums(local[rows:], centre, axes, order),
-        ]
-        return [a.view(number, *shape).sum(0) + b for a, b in zip(*parts, strict=True)]
-    blocks = _blocks(local)
-    if 0 in axes:
-        parts = [_power_sums(block, centre, axes, order) for block in blocks]
-        # Rounding within a block is that of its type; blocks are added in double precision.
-        return [sum(sums).reshape(shape) for sums in zip(*parts, strict=True)]
-    centres = centre.split([block.shape[0] for block in blocks])
-    parts = [
-        _power_sums(block, part, axes, order) for block, part in zip(blocks, centres, strict=True)
-    ]
-    return [torch.cat(sums) for sums in zip(*parts, strict=True)]
-
-
-def _power_sums(
-    block: torch.Tensor, centre: torch.Tensor, axes: tuple[int, ...], order: int
-) -> list[torch.Tensor]:
-    power = deviation = block - centre
-    sums = [_double(deviation.sum(axes, keepdim=True))]
-    if order == 2 and deviation.dim() == 1 and not deviation.is_complex():
-        return [*sums, _double(torch.dot(deviation, deviation).reshape(1))]
-    for exponent in range(2, order + 1):
-        if deviation.is_complex():
-            power = deviation.real**2 + deviation.imag**2
-        else:
-            power = power.mul_(deviation) if exponent > 2 else power * deviation
-        sums.append(_double(power.sum(axes, keepdim=True)))
-    return sums
-
-
-def _shifted(n: int, sums: list[torch.Tensor], d: torch.Tensor) -> list[torch.Tensor]:
-    """Power sums of ``n`` elements about a point ``d`` below the point of ``sums``.
-
-    The binomial expansion of ``((x - c) + d)**k``, k from 2.
-    """
-    if d.is_complex():
-        first, second = sums
-        cross = d.real * first.real + d.imag * first.imag
-        return [second + 2 * cross + n * (d.real**2 + d.imag**2)]
-    powers = [torch.full_like(d, n), *sums]
-    return [
-        sum(math.comb(k, j) * d ** (k - j) * powers[j] for j in range(k)) + powers[k]
-        for k in range(2, len(powers))
-    ]
 
 
 def _floating(x: DNDarray) -> torch.Tensor:
@@ -169,30 +71,12 @@ def _mean_of(x: DNDarray, axes: frozenset[int], *, keepdims: bool) -> torch.Tens
         total = _exact_sum(x, local, axes)
         total = total if keepdims else total.squeeze(dims)
         return total / (_number(x, axes) or math.nan)
-    total = _sum(local, dims, keepdims) if dims else local
+    total = sum_over(local, dims, keepdims) if dims else local
     if _reduced_over_ranks(x, axes):
-        total = _double(total)
+        total = double(total)
         x.comm.allreduce(total, "sum", out=total)
     number = _number(x, axes)
     return total / number if number else total * math.nan
-
-
-def _sum(local: torch.Tensor, dims: tuple[int, ...], keepdims: bool) -> torch.Tensor:
-    number = _widening(local, dims)
-    if number == 1:
-        return torch.sum(local, dims, keepdim=keepdims)
-    columns = local.shape[1]
-    rows = local.shape[0] // number * number
-    wide = local[:rows].view(-1, number * columns).sum(0).view(number, columns)
-    return _double(torch.cat((wide, local[rows:]))).sum(0, keepdim=keepdims)
-
-
-def _near_mean(local: torch.Tensor, dims: tuple[int, ...]) -> torch.Tensor:
-    """The mean, or that of some rows; reduced axes are kept."""
-    if 0 in dims:
-        local = local[:: max(1, local.shape[0] // _SAMPLE)]
-    n = math.prod(local.shape[axis] for axis in dims)
-    return torch.sum(local, dims, keepdim=True) / max(1, n)
 
 
 def _power_sums_of(
@@ -204,17 +88,17 @@ def _power_sums_of(
         local, dims = local.unsqueeze(0), (0,)
     n = math.prod(local.shape[axis] for axis in dims)
     # About a point near the own mean, so that nothing cancels; then exactly to the global mean.
-    centre = _near_mean(local, dims)
+    centre = near_mean(local, dims)
     sums = centred_sums(local, centre, dims, order)
     if bool((sums[0].abs() ** 2 > n / 2 * sums[1]).any()):  # not near enough
         centre = centre + (sums[0] / n).to(centre.dtype)
         sums = centred_sums(local, centre, dims, order)
-    centre = _double(centre)
+    centre = double(centre)
     if not _reduced_over_ranks(x, axes):
         offset = sums[0] / n
-        return centre + offset, _shifted(n, sums, -offset)
+        return centre + offset, shifted(n, sums, -offset)
     mean = x.comm.allreduce(n * centre + sums[0], "sum") / max(1, _number(x, axes))
-    packed = x.comm.allreduce(torch.stack(_shifted(n, sums, centre - mean)), "sum")
+    packed = x.comm.allreduce(torch.stack(shifted(n, sums, centre - mean)), "sum")
     return mean, list(packed)
 
 
@@ -336,7 +220,7 @@ def var(
 
 def _variance(x: DNDarray, axes: frozenset[int], ddof: float) -> torch.Tensor:
     if config.reproducible:
-        deviation = _double(_floating(x)) - _mean_of(x, axes, keepdims=True)
+        deviation = double(_floating(x)) - _mean_of(x, axes, keepdims=True)
         m2 = _exact_sum(x, deviation.abs() ** 2, axes)
     else:
         _, (m2,) = _power_sums_of(x, axes, 2)
