@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from mpi_utils import world
-from recycle import ReCycleForecaster
+from recycle import ReCycleForecaster, RidgeConfig
 from recycle.network import NetworkConfig
 
 
@@ -38,6 +38,17 @@ def test_models_of_all_numbers_of_ranks_are_the_same(head):
     if head == "transformer":
         double = ReCycleForecaster(**options).fit(y, comm=One()).predict().to_numpy()
         assert forecast == pytest.approx(double, abs=1e-6)
+
+
+@pytest.mark.parallel(2)
+def test_weighed_windows_are_shared_too():
+    y = series()
+    config = RidgeConfig(loss="mae", rank=4, half_life=20.0)
+    options = {"horizon": 24, "cycle": 24, "history": "7c", "head": "ridge", "ridge": config}
+    weight = np.linspace(0.5, 1.0, len(y))
+    shared = ReCycleForecaster(**options).fit(y, sample_weight=weight, comm=world()).predict()
+    alone = ReCycleForecaster(**options).fit(y, sample_weight=weight).predict()
+    assert shared.to_numpy() == pytest.approx(alone.to_numpy(), abs=1e-6)
 
 
 class One:
