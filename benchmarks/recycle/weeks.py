@@ -99,9 +99,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("RECYCLE_DATA"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--heads", default="ridge,auto,paper", help="with commas")
+    parser.add_argument("--only", help="cases, with commas")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
+    wanted = options.only.split(",") if options.only else [case.name for case in CASES]
     for case in CASES:
+        if case.name not in wanted:
+            continue
         try:
             table = load_dataset(case.data, options.data)
         except DataError as missing:

@@ -231,6 +231,51 @@ def _read_forecaster(folder: Path) -> object:
     return recycle.ReCycleForecaster.load(folder / "model.recycle")
 
 
+def _arrays(folder: Path) -> list[Path]:
+    import h5py
+    import numpy as np
+
+    time, values = 3600 * np.arange(240), np.sin(np.arange(480.0)).reshape(240, 2)
+    np.savez(folder / "load.npz", time=time, values=values, columns=np.array(["a", "b"]))
+    with h5py.File(folder / "load.h5", "w") as file:
+        file["time"], file["values"] = time, values
+    return [folder / "load.npz", folder / "load.h5"]
+
+
+def _read_arrays(folder: Path) -> object:
+    from recycle.files import read_table
+    from recycle.panels import read_panel
+
+    return [read_panel(read_table(path)) for path in sorted(folder.glob("load.*"))]
+
+
+def _compact(folder: Path) -> list[Path]:
+    import recycle
+    from recycle.datasets import make_cyclic
+
+    y = make_cyclic(40, seed=0)["y"]
+    fitted = recycle.ReCycleForecaster(horizon=24, head="ridge").fit(y)
+    return [fitted.export(folder / "model.npz")]
+
+
+def _read_compact(folder: Path) -> object:
+    from recycle.edge import EdgeForecaster
+
+    return EdgeForecaster(folder / "model.npz")
+
+
+def _parameters(folder: Path) -> list[Path]:
+    (folder / "a.toml").write_text('head = "ridge"\nhorizon = "1c"\n[ridge]\nrank = 2\n')
+    (folder / "a.json").write_text('{"k": 5, "network": {"d_model": 16}}')
+    return [folder / "a.toml", folder / "a.json"]
+
+
+def _read_parameters(folder: Path) -> object:
+    from recycle.configfile import parameters_from
+
+    return [parameters_from(path) for path in sorted(folder.glob("a.*"))]
+
+
 def _idx(folder: Path) -> list[Path]:
     import numpy as np
 
@@ -277,6 +322,9 @@ TARGETS = {
     "energymeter sensors": Target(_sensors, _read_sensors, ()),
     "recycle table": Target(_series, _read_series),
     "recycle model": Target(_forecaster, _read_forecaster),
+    "recycle arrays": Target(_arrays, _read_arrays),
+    "recycle compact": Target(_compact, _read_compact),
+    "recycle parameters": Target(_parameters, _read_parameters),
     "f3 images": Target(_idx, _read_idx),
     "f3 outcomes": Target(_outcomes, _read_outcomes),
 }

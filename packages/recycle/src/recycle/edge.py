@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from recycle.windows import Array
 __all__ = ["EdgeForecaster", "graph_inputs"]
 
 #: What reading something else than an exported archive raises.
-UNREADABLE = (EOFError, KeyError, ValueError, zipfile.BadZipFile)
+UNREADABLE = (EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 class EdgeForecaster:

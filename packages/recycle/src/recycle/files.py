@@ -21,7 +21,8 @@ __all__ = ["TableFormat", "read_table", "split_inputs"]
 
 #: What readers raise for damaged files.
 UNREADABLE = (
-    EOFError, KeyError, LZMAError, OSError, ValueError, zipfile.BadZipFile, zlib.error,
+    EOFError, KeyError, LZMAError, OSError, RuntimeError, ValueError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 SEPARATORS = (",", ";", "\t", "|")
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+")
