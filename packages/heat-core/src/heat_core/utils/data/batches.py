@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -89,7 +89,8 @@ class DataLoader:
     """Batches of the rows on this rank; every rank gets as many batches.
 
     Collective: an epoch ends on all ranks at the same time, which training in step needs. The ranks
-    that have fewer rows get smaller batches, not fewer.
+    that have fewer rows get smaller batches, not fewer; only one that has fewer rows than there are
+    batches gets as many as it has rows.
 
     Parameters
     ----------
@@ -124,10 +125,13 @@ class DataLoader:
 
     def _most_rows(self) -> int:
         """Rows of the rank that has most; least, if what is left over is left out."""
+        counts = None
         if isinstance(self.dataset, Dataset):
             counts = self.dataset.arrays[0].layout.counts
-            if counts is not None:
-                return min(counts) if self.drop_last else max(counts)
+        elif isinstance(self.dataset, PartialH5Dataset):
+            counts = self.dataset.layout.counts
+        if counts is not None:
+            return min(counts) if self.drop_last else max(counts)
         return len(self.dataset)
 
     def __iter__(self) -> Iterator[Any]:
@@ -140,11 +144,15 @@ class DataLoader:
             self.dataset, batch_sampler=self._batches(), **self._options
         )
 
-    def _batches(self) -> list[list[int]]:
-        """The numbers of the rows of each batch, spread evenly."""
+    def batch_sizes(self) -> list[int]:
+        """Rows of this rank in each batch, spread evenly over as many batches as all have."""
         n_batches, n = len(self), len(self.dataset)
         if self.drop_last:
-            size = self.batch_size
-            return [list(range(k * size, (k + 1) * size)) for k in range(n_batches)]
-        bounds = [n * k // n_batches for k in range(n_batches + 1)] if n_batches else [0]
-        return [list(range(a, b)) for a, b in pairwise(bounds) if b > a]
+            return [self.batch_size] * n_batches
+        bounds = [n * k // n_batches for k in range(n_batches + 1)] if n_batches else []
+        return [b - a for a, b in pairwise(bounds) if b > a]
+
+    def _batches(self) -> list[list[int]]:
+        """The numbers of the rows of each batch."""
+        ends = list(accumulate(self.batch_sizes(), initial=0))
+        return [list(range(a, b)) for a, b in pairwise(ends)]

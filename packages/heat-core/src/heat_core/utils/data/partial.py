@@ -127,16 +127,17 @@ class PartialH5DataLoaderIter:
         dataset: PartialH5Dataset = loader.dataset
         if loader.shuffle:
             dataset.Shuffle()
+        sizes = iter(loader.batch_sizes())
+        size = next(sizes, None)
         left: list[torch.Tensor] = []
-        size = loader.batch_size
         for window in dataset.windows():
             rows = [torch.cat(pair) for pair in zip(left, window, strict=True)] if left else window
-            whole = len(rows[0]) // size * size
-            for start in range(0, whole, size):
+            start = 0
+            while size is not None and start + size <= len(rows[0]):
                 yield _transformed([part[start : start + size] for part in rows], dataset)
-            left = [part[whole:] for part in rows]
-        if left and len(left[0]) and not loader.drop_last:
-            yield _transformed(left, dataset)
+                start += size
+                size = next(sizes, None)
+            left = [part[start:] for part in rows]
 
 
 def _transformed(batch: list[torch.Tensor], dataset: PartialH5Dataset) -> Any:
