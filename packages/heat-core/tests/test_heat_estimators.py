@@ -269,6 +269,16 @@ def test_bad_samples(name: str) -> None:
         getattr(fitted, ROWS[name].ask)(ht.ones((5, 7), split=0))
 
 
+def test_no_estimator_is_forgotten() -> None:
+    areas = "cluster classification regression decomposition naive_bayes preprocessing graph"
+    things = [
+        (n, getattr(getattr(ht, a), n)) for a in areas.split() for n in getattr(ht, a).__all__
+    ]
+    found = {n for n, t in things if isinstance(t, type) and issubclass(t, ht.BaseEstimator)}
+    # These take no table of samples, or give no answers: they have tests of their own.
+    assert found - set(ROWS) == {"DMD", "DMDc", "Laplacian"}
+
+
 def test_parameters_of_parameters() -> None:
     class Outer(ht.BaseEstimator):
         def __init__(self, inner: Any = None) -> None:

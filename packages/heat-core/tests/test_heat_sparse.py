@@ -63,6 +63,9 @@ def test_construction_and_conversion(dtype: str, same: Any, check: Any) -> None:
         same(x.to_sparse_csr(), matrix)
         same(x.to_sparse_csc(), matrix)
         check(x.todense(order="F"), matrix.toarray())
+        out = ht.zeros(SHAPE, dtype=dtype, split=1)
+        assert ht.sparse.to_dense(x, out=out) is out
+        check(out, matrix.toarray())
         counts = matrix.tocsr() if x.major == 0 else matrix.tocsc()
         check(x.gindptr, counts.indptr.astype(np.int64))
         check(x.gindices, counts.indices.astype(np.int64))
@@ -97,7 +100,12 @@ def test_arithmetic(same: Any) -> None:
         same(x.T, a.T)
         assert x.T.ldata.data_ptr() == x.ldata.data_ptr()
         same(x.astype(ht.int32), a.astype(np.int32))
-    assert isinstance(ht.sparse.add(x, x, orientation="row"), ht.sparse.DCSR_matrix)
+    for name, wanted in (("add", a + a), ("mul", a.multiply(a))):
+        for orientation in ("row", "col"):
+            found = getattr(ht.sparse, name)(x, x, orientation=orientation)
+            assert found.major == (orientation == "col")
+            same(found, wanted)
+    assert ht.sparse.mul(x, x).shape == ht.sparse.add(x, x).shape == SHAPE
     doubled = sp.coo_matrix(([1, 2, 3], ([0, 0, 4], [1, 1, 0])), shape=(5, 2))
     same(ht.sparse.sparse_csr_matrix(doubled, split=0), doubled)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 CASES: list[tuple[Any, ...]] = [
     ("zeros ones", lambda f, o: f((7, 3), **o)),
+    ("fft.fftfreq fft.rfftfreq", lambda f, a: f(9, 0.5, **a), np.fft),
     ("zeros ones", lambda f, o: f((0, 3), **o)),
     ("empty", lambda f, o: f((7, 3), dtype="int64", **o) * 0),
     ("full", lambda f, o: f((5, 4), 3, **o)),

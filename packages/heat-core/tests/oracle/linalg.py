@@ -6,7 +6,10 @@ import types
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import torch
+
+import heat_core as ht
 
 
 def _projection(a: Any, b: Any) -> Any:
@@ -48,6 +51,15 @@ def _dominant(a: Any, k: int) -> Any:
     return types.SimpleNamespace(eigenvalues=values[np.argsort(-np.abs(values))][:k])
 
 
+def _factors(a: Any) -> Any:
+    library = scipy.linalg if isinstance(a, np.ndarray) else ht.linalg
+    return tuple(library.lu_factor(a))
+
+
+def _largest(a: Any, x: Any) -> Any:
+    return types.SimpleNamespace(eigenvalues=np.linalg.eigvalsh(a)[-x.shape[1] :])
+
+
 CASES: list[tuple[Any, ...]] = [
     ("dot inner", lambda f, x, row: f(x, row)),
     ("inner", lambda f, x, r: f(x, r)),
@@ -77,7 +89,20 @@ CASES: list[tuple[Any, ...]] = [
     ("eigh", lambda f, x: f(x.T @ x).eigenvalues, np.linalg.eigh),
     ("svd", lambda f, x: f(x, full_matrices=False).S, np.linalg.svd),
     ("qr", lambda f, x: f(x).R, _Factor),
-    ("cg gmres", lambda f, x, row: f(x.T @ x, row), np.linalg.solve),
+    ("cg gmres bicgstab", lambda f, x, row: f(x.T @ x, row), np.linalg.solve),
+    ("linalg.cholesky linalg.eigvalsh", lambda f, x: f(x.T @ x)),
+    ("linalg.cond linalg.pinv linalg.svdvals linalg.matrix_rank", lambda f, x: f(x)),
+    ("linalg.pinv linalg.svdvals linalg.matrix_transpose", lambda f, t: f(t)),
+    ("linalg.diagonal", lambda f, x: f(x, offset=-1)),
+    ("linalg.matrix_power", lambda f, x: f(x.T @ x, 3)),
+    ("linalg.matmul", lambda f, x, r: f(x.T, r), np.matmul),
+    ("linalg.multi_dot", lambda f, x, r, row: f([x, r.T, x, row])),
+    ("linalg.eigvals", lambda f, x: f(x[:5]).prod().real, np.linalg.eigvals),
+    ("linalg.eig", lambda f, x: f(x[:5]).eigenvalues.sum().real, np.linalg.eig),
+    ("linalg.lstsq", lambda f, x, col: f(x, col)[0], np.linalg.lstsq),
+    ("linalg.lu linalg.lu_factor", lambda f, x: tuple(f(x)), scipy.linalg),
+    ("linalg.lu_solve", lambda f, x, row: f(_factors(x.T @ x), row), scipy.linalg),
+    ("linalg.lobpcg", lambda f, x, r: f(x.T @ x, r.T[:, :1]).eigenvalues, _largest),
     ("einsum", lambda f, x, r: f("ij,kj->ik", x, r)),
     ("einsum", lambda f, t, x, row: f("abc,xb,c", t, x[:3, :4], row[:2])),
     ("einsum", lambda f, x, r: f("...j,...j", x, r)),
