@@ -75,6 +75,13 @@ class _Modes(RegressionMixin, BaseEstimator):
             raise ValueError(f"snapshots are columns, (features, times >= 2), not {X.shape}")
         return as_matrices(X, "DMD")
 
+    def _check_start(self, X: DNDarray) -> None:
+        check_fitted(self)
+        check_array(X, "snapshots")
+        if X.ndim not in (1, 2) or X.shape[0] != self.rom_basis_.shape[0]:
+            known = self.rom_basis_.shape[0]
+            raise ValueError(f"snapshots of {X.shape} features, but fit saw {known}")
+
     def _factors(self, x: DNDarray) -> tuple[DNDarray, torch.Tensor, DNDarray]:
         """U, the singular values, and V^H, without those that do not count."""
         rank, tol = self.svd_rank, self.svd_tol
@@ -175,11 +182,7 @@ class DMD(_Modes):
         return joined if X.ndim == 1 else joined.transpose((1, 0, 2))
 
     def _later(self, X: DNDarray, times: Sequence[int]) -> list[DNDarray]:
-        check_fitted(self)
-        if X.ndim not in (1, 2) or X.shape[0] != self.rom_basis_.shape[0]:
-            raise ValueError(
-                f"snapshots of {X.shape} features, but fit saw {self.rom_basis_.shape[0]}"
-            )
+        self._check_start(X)
         if any(t < 0 for t in times):
             raise ValueError("numbers of steps are not negative")
         start = replicated(matmul(adjoint(self.rom_basis_), X.astype(self.rom_basis_.dtype)))
@@ -214,6 +217,7 @@ class DMDc(_Modes):
         The control of the last time has no effect.
         """
         snapshots = self._checked(X)
+        check_array(C, "controls")
         if C.ndim != 2 or C.shape[1] != X.shape[1]:
             raise ValueError(f"controls of shape {C.shape} for {X.shape[1]} snapshots")
         m = snapshots.shape[0]
@@ -247,11 +251,8 @@ class DMDc(_Modes):
         DNDarray, (m, t) or (k, m, t)
             Column 0 is the beginning, column ``i + 1`` what control ``i`` makes of column ``i``.
         """
-        check_fitted(self)
-        if X.ndim not in (1, 2) or X.shape[0] != self.rom_basis_.shape[0]:
-            raise ValueError(
-                f"snapshots of {X.shape} features, but fit saw {self.rom_basis_.shape[0]}"
-            )
+        self._check_start(X)
+        check_array(C, "controls")
         kind = self.rom_basis_.dtype
         state = replicated(matmul(adjoint(self.rom_basis_), X.astype(kind)))
         controls = replicated(C.astype(kind))

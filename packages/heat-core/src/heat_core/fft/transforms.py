@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any, Literal
 
 from heat_core.array.axes import normalize_axis
@@ -47,7 +48,9 @@ def _extents(
     given = [None] * len(axes) if s is None else list(s)
     if len(given) != len(axes):
         raise ValueError(f"{len(given)} lengths for {len(axes)} axes")
-    extents = [x.shape[a] if n in (None, -1) else int(n) for a, n in zip(axes, given, strict=True)]
+    extents = [
+        x.shape[a] if n in (None, -1) else index(n) for a, n in zip(axes, given, strict=True)
+    ]
     if kind == "c2r" and given[-1] in (None, -1):
         extents[-1] = 2 * (x.shape[axes[-1]] - 1)
     if any(n < 1 for n in extents):

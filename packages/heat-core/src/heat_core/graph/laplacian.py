@@ -75,6 +75,8 @@ class Laplacian(BaseEstimator):
             For unknown choices, and unless the similarities are a square table.
         """
         self._check_parameters()
+        if not callable(self.similarity):
+            raise TypeError(f"similarity is a function such as ht.spatial.rbf: {self.similarity!r}")
         table = self.similarity(X)
         if table.ndim != 2 or table.shape[0] != table.shape[1]:
             raise ValueError(f"similarities are a square table, not {table.shape}")

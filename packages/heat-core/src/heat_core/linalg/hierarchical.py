@@ -20,6 +20,7 @@ from heat_core.linalg.matmul import matmul
 from heat_core.linalg.stacks import as_matrices
 from heat_core.linalg.svd import SVDResult, svd
 from heat_core.linalg.truncation import compressed
+from heat_core.parameters import check_parameters, one_of, whole
 
 if TYPE_CHECKING:
     from heat_core.comm import Communicator
@@ -123,8 +124,11 @@ def hsvd(
         raise ValueError(f"hsvd takes one matrix, not shape {matrix.shape}")
     if maxrank is None and rtol is None:
         raise ValueError("hsvd needs maxrank or rtol")
-    if (maxrank is not None and maxrank < 1) or safetyshift < 0 or merges < 2:
-        raise ValueError("maxrank is at least 1, no_of_merges 2, and safetyshift not negative")
+    given = {"maxrank": maxrank, "safetyshift": safetyshift, "no_of_merges": merges}
+    check_parameters(
+        given,
+        {"maxrank": one_of(None) | whole(1), "safetyshift": whole(0), "no_of_merges": whole(2)},
+    )
     if maxmergedim is not None and maxrank is not None:
         if maxmergedim < 2 * (maxrank + safetyshift):
             raise ValueError(f"maxmergedim is at least {2 * (maxrank + safetyshift)} here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ def solve(a: Any, b: Any, /) -> DNDarray:
     return restored(solution, right, b)
 
 
-def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0) -> DNDarray:
+def lu_solve(lu_and_piv: Sequence[Any], b: Any, trans: int = 0) -> DNDarray:
     """The solution of ``a @ x = b`` from the factors of ``lu_factor(a)``. Collective as ``solve``.
 
     Parameters
@@ -90,6 +91,8 @@ def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0) -> DNDarray:
     """
     if trans not in (0, 1, 2):
         raise ValueError(f"trans is 0, 1 or 2, not {trans!r}")
+    if isinstance(lu_and_piv, DNDarray) or len(lu_and_piv) != 2:
+        raise TypeError("lu_solve takes the pair that lu_factor returns, and right sides")
     packed, pivots = lu_and_piv
     matrix, right = matrix_and_right_side(packed, b, "lu_solve")
     swaps = coerce(pivots, matrix.comm)

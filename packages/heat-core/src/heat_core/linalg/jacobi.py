@@ -19,6 +19,7 @@ import torch
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import replicated, to_layout
 from heat_core.comm import Communicator
+from heat_core.errors import LinAlgError
 from heat_core.indexing.functions import take
 from heat_core.layout import Layout, replicated_layout
 from heat_core.linalg.column_qr import column_qr
@@ -101,6 +102,8 @@ class _Blocks:
         self.top, self.bottom = local.split((self.tops[x.comm.rank], self.bottoms[x.comm.rank]))
         squares = x.larray.abs().double().square().sum()
         self.scale = math.sqrt(float(self.comm.allreduce(squares, "sum")))
+        if not math.isfinite(self.scale):
+            raise LinAlgError("the matrix contains NaN, infinite or too large numbers")
 
     def sweep(self) -> float:
         """All pairs of blocks once. Collective.

@@ -14,6 +14,7 @@ import torch
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import to_layout
 from heat_core.linalg.operators import Apply, VectorSpace, applied, operator, operator_type
+from heat_core.samples import check_array
 
 __all__ = ["bicgstab", "cg", "gmres"]
 
@@ -81,7 +82,7 @@ def cg(
     p = z.clone()
     rz, rr = space.dots((r, z), (r, r))
     for _ in range(10 * len(b) if maxiter is None else maxiter):
-        if abs(rr) ** 0.5 <= limit:
+        if not abs(rr) ** 0.5 > limit:  # NaN, too, ends it
             break
         image = system.times(p)
         (curvature,) = space.dots((p, image))
@@ -136,7 +137,7 @@ def bicgstab(
     shadow, p = r.clone(), r.clone()
     rho, rr = space.dots((shadow, r), (r, r))
     for _ in range(10 * len(b) if maxiter is None else maxiter):
-        if abs(rr) ** 0.5 <= limit:
+        if not abs(rr) ** 0.5 > limit:  # NaN, too, ends it
             break
         if abs(rho) <= _TINY * abs(rr):
             # The shadow is orthogonal to the residual: begin again with this one.
@@ -206,7 +207,7 @@ def gmres(
     for _ in range(cycles):
         r = system.right - system.times(x)
         norm = space.norm(r)
-        if norm <= limit:
+        if not norm > limit:  # NaN, too, ends it
             break
         x += _cycle(system, r, norm, restart, limit)
         if callback is not None:
@@ -249,6 +250,7 @@ class _System:
     """A matrix, a right side and a preconditioner, on vectors of which each rank has a slab."""
 
     def __init__(self, A: Any, b: DNDarray, preconditioner: Any, name: str) -> None:
+        check_array(b, "right sides")
         if b.ndim != 1:
             raise ValueError(f"{name} takes a right side of one axis, not shape {b.shape}")
         self.apply: Apply = operator(A, name)

@@ -18,6 +18,7 @@ from heat_core.linalg.stacks import as_matrices, as_square
 from heat_core.linalg.svd import SVDResult, svd
 from heat_core.ops.arithmetic import absolute
 from heat_core.ops.sorting import argsort
+from heat_core.parameters import check_parameters, whole
 
 if TYPE_CHECKING:
     from heat_core.random import Generator
@@ -129,8 +130,9 @@ def _one_matrix(x: Any, name: str, rank: int, n_oversamples: int, power_iter: in
     matrix = as_matrices(x, name)
     if matrix.ndim != 2:
         raise ValueError(f"{name} takes one matrix, not shape {matrix.shape}")
-    if rank < 1 or n_oversamples < 0 or power_iter < 0:
-        raise ValueError(f"{name} needs at least one value, and no negative numbers")
+    given = {"rank": rank, "n_oversamples": n_oversamples, "power_iter": power_iter}
+    least = {"rank": whole(1), "n_oversamples": whole(0), "power_iter": whole(0)}
+    check_parameters(given, least)
     return matrix
 
 

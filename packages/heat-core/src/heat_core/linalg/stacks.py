@@ -73,6 +73,11 @@ def lapack_errors(comm: Communicator, distributed: bool) -> Iterator[None]:
             yield
         except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
             raise LinAlgError(str(error)) from None
+        except RuntimeError as error:
+            # torch has no type of its own for this one.
+            if "NaN" not in str(error):
+                raise
+            raise LinAlgError(str(error)) from None
 
 
 def _batch_layout(arrays: Sequence[DNDarray]) -> Layout:

@@ -102,6 +102,13 @@ class DataParallel(torch.nn.Module):
         bucket_elements: int = _BUCKET_ELEMENTS,
     ) -> None:
         super().__init__()
+        optimizers = optimizer if isinstance(optimizer, Sequence) else [optimizer]
+        if not isinstance(module, torch.nn.Module):
+            raise TypeError(f"the module is one of torch's, not {type(module).__name__}")
+        if not all(one is None or hasattr(one, "wait_for") for one in optimizers):
+            raise TypeError(
+                f"an optimizer is ht.optim.DataParallelOptimizer(...), not {optimizer!r}"
+            )
         self.module = module
         self.comm: Communicator = sanitize_comm(comm)
         self.blocking_parameter_updates = blocking_parameter_updates
@@ -115,7 +122,6 @@ class DataParallel(torch.nn.Module):
         self._begin()
         for parameter in self._bucket_of:
             parameter.register_post_accumulate_grad_hook(self._ready)
-        optimizers = optimizer if isinstance(optimizer, Sequence) else [optimizer]
         for one in optimizers:
             if one is not None:
                 one.wait_for(self)

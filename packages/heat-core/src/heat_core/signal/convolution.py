@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import torch
@@ -190,7 +191,7 @@ def _convolved(
     if mode not in _MODES or method not in _METHODS:
         raise ValueError(f"mode is one of {', '.join(_MODES)}, method of {', '.join(_METHODS)}")
     d = len(strides)
-    if any(stride < 1 for stride in strides):
+    if any(index(stride) < 1 for stride in strides):
         raise ValueError(f"strides are at least 1, not {strides}")
     sizes, inner = kernel.shape[-d:], x.shape[-d:]
     wanted = [

@@ -9,6 +9,7 @@ import torch
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.dispatch.operands import common_comm
 from heat_core.layout import Layout
+from heat_core.parameters import check_parameters, real
 from heat_core.samples import Samples, check_features
 from heat_core.spatial.ring import travelling
 
@@ -120,6 +121,7 @@ def rbf(
     quadratic_expansion: bool = False,
 ) -> DNDarray:
     """``exp(-|x - y|**2 / (2 sigma**2))`` of all pairs of rows, (n, m); as ``cdist``."""
+    check_parameters({"sigma": sigma}, {"sigma": real(positive=True)})
     squares = cdist(X, Y, "sqeuclidean", quadratic_expansion)
     squares.larray.mul_(-0.5 / sigma**2).exp_()
     return squares

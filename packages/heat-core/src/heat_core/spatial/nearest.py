@@ -8,6 +8,7 @@ import torch
 
 from heat_core.array.dndarray import DNDarray, wrap
 from heat_core.array.relayout import to_layout
+from heat_core.parameters import check_parameters, whole
 from heat_core.spatial.distances import euclidean, pair_of
 from heat_core.spatial.ring import travelling
 
@@ -34,8 +35,9 @@ def cdist_topk(X: DNDarray, Y: DNDarray, k: int) -> tuple[DNDarray, DNDarray]:
         distributed; if only ``Y`` is, split at 0, too. Memory of O((n + m) / ranks).
         Each rank sends ``ranks - 1`` slabs of ``Y``, and one allreduce of d numbers.
     """
+    check_parameters({"k": k}, {"k": whole(1)})
     first, second = pair_of(X, Y)
-    if not 1 <= k <= second.n:
+    if k > second.n:
         raise ValueError(f"k={k} of {second.n} rows")
     if first.layout.split is None and second.is_distributed:
         # Each rank takes a part of the rows.

@@ -10,7 +10,9 @@ import torch
 
 from heat_core.array.dndarray import DNDarray
 from heat_core.array.relayout import balance, to_layout
+from heat_core.parameters import check_parameters, whole
 from heat_core.random import Generator, default_rng
+from heat_core.samples import check_array
 from heat_core.utils.data.partial import PartialH5DataLoaderIter, PartialH5Dataset
 
 __all__ = ["DataLoader", "Dataset", "dataset_ishuffle", "dataset_shuffle"]
@@ -44,6 +46,8 @@ class Dataset(torch.utils.data.Dataset[Any]):
         random_state: int | Generator | None = None,
     ) -> None:
         arrays = [array] if isinstance(array, DNDarray) else list(array)
+        for one in arrays:
+            check_array(one, "rows")
         if len({x.shape[0] for x in arrays}) != 1:
             raise ValueError(f"arrays of {[x.shape[0] for x in arrays]} rows are no dataset")
         self.arrays = [balance(to_layout(x, x.layout.with_split(0, x.comm.size))) for x in arrays]
@@ -114,8 +118,7 @@ class DataLoader:
         drop_last: bool = False,
         **kwargs: Any,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size is at least 1, not {batch_size}")
+        check_parameters({"batch_size": batch_size}, {"batch_size": whole(1)})
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.shuffle, self._options = shuffle, kwargs
 
