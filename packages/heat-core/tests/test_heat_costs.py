@@ -307,6 +307,14 @@ STEPS: dict[str, tuple[Callable[[], Callable[[int], object]], int, Callable[[int
         },
     ),
     "cg": (lambda: krylov("cg", tol=1e-30), 3, lambda size: with_product(size, 1, 2)),
+    "bicgstab": (
+        lambda: krylov("bicgstab", tol=1e-30),
+        3,
+        lambda size: {
+            "allreduce": numbers(1, 2, 2),
+            "allgatherv": tuple(2 * n for n in others(size, ORDER / size)),
+        },
+    ),
     "lanczos": (steps_of_lanczos, 6, lambda size: with_product(size, 6, 6, 1)),
     "lobpcg": (
         columns,
