@@ -28,12 +28,13 @@ def vector() -> ht.DNDarray:
     return ht.array(SQUARE[0], split=0)
 
 
+NOT_FINITE = "NaN|finite|converge"  # the words of the libraries
 LINALG, DATA = ht.linalg, ht.utils.data
 MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "eigenvalues of NaN": (lambda: LINALG.eig(with_nan()), LINALG.LinAlgError, "NaN"),
-    "symmetric ones": (lambda: LINALG.eigh(with_nan()), LINALG.LinAlgError, "NaN|converge"),
-    "singular values": (lambda: LINALG.svdvals(with_nan()), LINALG.LinAlgError, "NaN|finite|converge"),
-    "pseudo-inverse": (lambda: LINALG.pinv(with_nan()), LINALG.LinAlgError, "NaN|finite|converge"),
+    "symmetric ones": (lambda: LINALG.eigh(with_nan()), LINALG.LinAlgError, NOT_FINITE),
+    "singular values": (lambda: LINALG.svdvals(with_nan()), LINALG.LinAlgError, NOT_FINITE),
+    "pseudo-inverse": (lambda: LINALG.pinv(with_nan()), LINALG.LinAlgError, NOT_FINITE),
     "Cholesky": (lambda: LINALG.cholesky(-rows(SQUARE @ SQUARE.T)), LINALG.LinAlgError, ""),
     "singular": (lambda: LINALG.inv(rows(np.ones((N, N)))), LINALG.LinAlgError, "singular"),
     "shapes": (lambda: LINALG.solve(rows(), vector()[:3]), ValueError, "right sides"),
