@@ -107,6 +107,26 @@ def test_cholesky_qr_and_its_fall_back() -> None:
         ht.linalg.qr(ht.array(good), method="magic")
 
 
+@pytest.mark.parallel([1, 3])
+@pytest.mark.parametrize("kind", ["d", "D"])
+def test_large_tall_matrices_of_any_condition(kind: str) -> None:
+    m, n = 9000, 16
+    u, v = (np.linalg.qr(sample(rows, n, kind=kind))[0] for rows in (m, n))
+    misleading = u @ (np.eye(n) - 3 * np.triu(np.ones((n, n)), 1))  # R has ones on its diagonal
+    for a in (*((u * np.logspace(0, -k, n)) @ v for k in (0, 5, 9, 13)), misleading):
+        norm = np.linalg.norm(a, 2)
+        for split in (None, 0, 1):
+            x = ht.array(a, split=split)
+            q, r = whole(*ht.linalg.qr(x))
+            assert np.linalg.norm(adjoint(q) @ q - np.eye(n), 2) <= 50 * n * EPS
+            np.testing.assert_allclose(q @ r, a, atol=1e-13 * norm)
+            assert (np.diagonal(r) >= 0).all() and not np.tril(r, -1).any()
+        _, s, _ = parts = whole(*ht.linalg.svd(x, full_matrices=False))
+        np.testing.assert_allclose(parts[0] * s @ parts[2], a, atol=1e-13 * norm)
+        np.testing.assert_allclose(s, np.linalg.svd(a, compute_uv=False), atol=1e-13 * norm)
+        np.testing.assert_allclose(ht.linalg.svdvals(x).numpy(), s, atol=1e-13 * norm)
+
+
 @pytest.mark.parallel([1, 2, 3, 4, 7])
 @pytest.mark.parametrize(("shape", "kind"), SHAPES)
 def test_svd(shape: tuple[int, int], kind: str, every_layout: Any, budget: str, check: Any) -> None:

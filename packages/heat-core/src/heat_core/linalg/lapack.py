@@ -1,7 +1,7 @@
 """Decompositions of the matrices of one rank, by the faster one of two libraries.
 
-In double precision on CPUs the LAPACK of NumPy is up to a third faster than that of torch; in
-single precision it is the other way round.
+In double precision on CPUs the LAPACK of NumPy is up to a third faster than that of torch with
+matrices that are nearly square; with others and in single precision it is the other way round.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ __all__ = ["eigh", "eigvalsh", "svd", "svdvals"]
 
 def _is_for_numpy(a: torch.Tensor) -> bool:
     is_double = a.dtype in (torch.float64, torch.complex128)
-    return is_double and a.device.type == "cpu" and not a.requires_grad
+    is_long = max(a.shape[-2:]) > 2 * min(a.shape[-2:])
+    return is_double and not is_long and a.device.type == "cpu" and not a.requires_grad
 
 
 def _array(a: torch.Tensor) -> np.ndarray:
