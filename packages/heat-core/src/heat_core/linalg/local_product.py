@@ -34,12 +34,13 @@ def multiply(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.mm(a, b, out=aligned_matrix(a, len(a), b.shape[1])).contiguous()
 
 
-def add_product(out: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> None:
-    """``out += a @ b`` of matrices."""
+def add_product(out: torch.Tensor, a: torch.Tensor, b: torch.Tensor, *, fresh: bool) -> None:
+    """``out += a @ b`` of matrices; ``out = a @ b`` if ``out`` is ``fresh``, with any content."""
     if out.dtype is torch.bool:
-        out |= multiply(a, b)
+        product = multiply(a, b)
+        out.copy_(product if fresh else out | product)
     else:
-        out.addmm_(a, _few_as_columns(len(a), b) if _is_tuned(a) else b)
+        out.addmm_(a, _few_as_columns(len(a), b) if _is_tuned(a) else b, beta=0 if fresh else 1)
 
 
 def aligned_matrix(like: torch.Tensor, m: int, n: int) -> torch.Tensor:

@@ -184,9 +184,9 @@ def _ring_rows_by_rows(a: DNDarray, b: DNDarray) -> DNDarray:
     """Row blocks of b pass by; block s meets the columns of a with its numbers."""
     counts = b.layout.counts
     assert counts is not None
-    out = aligned_matrix(a.larray, a.larray.shape[0], b.shape[1]).zero_()
-    for columns, block in _ring(a.comm, b.larray, 0, counts):
-        add_product(out, a.larray[:, columns], block)
+    out = aligned_matrix(a.larray, a.larray.shape[0], b.shape[1])
+    for step, (columns, block) in enumerate(_ring(a.comm, b.larray, 0, counts)):
+        add_product(out, a.larray[:, columns], block, fresh=step == 0)
     return wrap(out.contiguous(), Layout((a.shape[0], b.shape[1]), 0, a.layout.counts), a.comm)
 
 
@@ -204,7 +204,7 @@ def _ring_columns_by_columns(a: DNDarray, b: DNDarray) -> DNDarray:
     """Column blocks of a pass by; block s meets the rows of b with its numbers."""
     counts = a.layout.counts
     assert counts is not None
-    out = aligned_matrix(a.larray, a.shape[0], b.larray.shape[1]).zero_()
-    for rows, block in _ring(a.comm, a.larray, 1, counts):
-        add_product(out, block, b.larray[rows])
+    out = aligned_matrix(a.larray, a.shape[0], b.larray.shape[1])
+    for step, (rows, block) in enumerate(_ring(a.comm, a.larray, 1, counts)):
+        add_product(out, block, b.larray[rows], fresh=step == 0)
     return wrap(out.contiguous(), Layout((a.shape[0], b.shape[1]), 1, b.layout.counts), a.comm)
