@@ -127,7 +127,8 @@ def test_presets_are_parameters():
     weights = edge.fit(y).model_.pooled.weights.astype(float)
     assert np.linalg.matrix_rank(weights, tol=1e-4) <= 10  # and two levels
     paper = ReCycleForecaster.preset("paper")
-    assert (paper.head, paper.origins, paper.network.n_heads) == ("paper", "cycles", 1)
+    assert (paper.head, paper.origins, paper.horizon, paper.k) == ("paper", "cycles", "7c", 3)
+    assert ReCycleForecaster.preset("edge", seed=5).network.seed == 5
     assert ReCycleForecaster.preset("fast").head == "ridge"
     assert repr(ReCycleForecaster.preset("accurate")) == repr(ReCycleForecaster())
     with pytest.raises(ValueError, match="preset must be"):

@@ -165,7 +165,7 @@ class ReCycleForecaster(Estimator):
         **params
             Count more than the preset's.
         """
-        return cls(**{**preset_parameters(name), **params})
+        return cls(**{**preset_parameters(name, params.get("seed", 0)), **params})
 
     # ------------------------------------------------------------ fitting
 

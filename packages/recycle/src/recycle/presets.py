@@ -13,15 +13,21 @@ __all__ = ["PRESETS", "preset_parameters"]
 PRESETS = ("fast", "accurate", "edge", "paper")
 
 
-def preset_parameters(name: str) -> dict[str, Any]:
+def preset_parameters(name: str, seed: int = 0) -> dict[str, Any]:
     """Parameters of `ReCycleForecaster` that a preset sets.
+
+    Parameters
+    ----------
+    name : str
+    seed : int
+        Of its network, if it has one of its own.
 
     Raises
     ------
     ValueError
         For an unknown name.
     """
-    from recycle.network.config import PAPER, NetworkConfig
+    from recycle.network.config import NetworkConfig
 
     if name == "fast":
         return {"head": "ridge"}
@@ -31,8 +37,8 @@ def preset_parameters(name: str) -> dict[str, Any]:
         return {
             "history": "14c",
             "ridge": RidgeConfig(rank=8, own_share=0.0),
-            "network": NetworkConfig(d_model=16, d_ff=32),
+            "network": NetworkConfig(d_model=16, d_ff=32, seed=seed),
         }
     if name == "paper":
-        return {"head": "paper", "horizon": "7c", "k": 3, "network": PAPER, "origins": "cycles"}
+        return {"head": "paper", "horizon": "7c", "k": 3, "origins": "cycles"}
     raise ValueError(f"preset must be one of {PRESETS}, not {name!r}")
