@@ -172,7 +172,7 @@ def read_panel(
         columns = {name: _without_leading_zeros(s) for name, s in columns.items()}
     zone = tz if tz is not None else stamps.tz
     naive_utc = tz is not None and stamps.tz is None
-    if naive_utc and _looks_local(stamps, zone):
+    if naive_utc and len(stamps) > 2 and _looks_local(stamps, zone):
         logger.warning(
             "Stamps without a zone count as universal time, but these look like local time of %s, "
             "for the hours that clocks skip are missing: then leave tz out",
