@@ -140,7 +140,15 @@ def test_arrays_and_offsets(tmp_path):
         assert found.iloc[:, 0].to_numpy() == pytest.approx(values[:, 0])
     np.savez(tmp_path / "bad.npz", time=seconds[:5], values=values)
     np.savez(tmp_path / "none.npz", a=values)
-    for name, message in (("bad.npz", "do not fit"), ("none.npz", "no arrays")):
+    np.savez(tmp_path / "one.npz", time=np.array(1), values=np.array(1.0))
+    with h5py.File(tmp_path / "name.h5", "w") as file:  # its name is no text
+        file[b"\xb5alues"], file["time"] = values, seconds
+    for name, message in (
+        ("bad.npz", "do not fit"),
+        ("none.npz", "no arrays"),
+        ("one.npz", "do not fit"),
+        ("name.h5", "no arrays"),
+    ):
         with pytest.raises(DataError, match=message):
             read_table(tmp_path / name)
     american = pd.DataFrame({"t": ["1/2/2024", "1/13/2024"], "a": [1.0, 2.0]})

@@ -147,10 +147,11 @@ def _arrays(path: Path) -> pd.DataFrame:
             }
             parts = {n: d.asstr()[...] if d.dtype == object else d[...] for n, d in parts.items()}
     if not {"time", "values"} <= set(parts):
-        raise DataError(f"there are no arrays 'time' and 'values', but {sorted(parts)}")
+        raise DataError(f"there are no arrays 'time' and 'values', but {sorted(map(str, parts))}")
     values, time = np.asarray(parts["values"]), np.asarray(parts["time"])
-    if values.ndim > 2 or len(values) != len(time):
-        raise DataError(f"{len(time)} times do not fit values of the shape {values.shape}")
+    if time.ndim != 1 or values.ndim not in (1, 2) or len(values) != len(time):
+        shapes = f"{time.shape} do not fit values of the shape {values.shape}"
+        raise DataError(f"times of the shape {shapes}")
     values = values.reshape(len(time), -1)
     names = [str(name) for name in parts.get("columns", [f"y{n}" for n in range(values.shape[1])])]
     frame = pd.DataFrame(values, columns=names)
