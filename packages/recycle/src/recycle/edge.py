@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from recycle.covariates import align_covariates
-from recycle.errors import ModelFileError, NotEnoughDataError
+from recycle.errors import DAMAGE, ModelFileError, NotEnoughDataError
 from recycle.numpy_runtime import NumpyForecaster
 from recycle.panels import Panel, read_panel
 from recycle.preparation import Grid
@@ -23,9 +21,6 @@ from recycle.profiles import RecentHistoricProfile
 from recycle.windows import Array
 
 __all__ = ["EdgeForecaster", "graph_inputs"]
-
-#: What reading something else than an exported archive raises.
-UNREADABLE = (EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 class EdgeForecaster:
@@ -46,7 +41,7 @@ class EdgeForecaster:
         if Path(path).suffix == ".npz":
             try:
                 self.session: Any = NumpyForecaster(path)
-            except UNREADABLE as error:
+            except DAMAGE as error:
                 raise ModelFileError(f"{path} was not written by recycle: {error}") from error
             self.about: dict[str, Any] = self.session.about
             return

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError", "ModelFileError", "NotEnoughDataError", "NotFittedError"]
+import lzma
+import tokenize
+import zipfile
+import zlib
+
+__all__ = ["DAMAGE", "DataError", "ModelFileError", "NotEnoughDataError", "NotFittedError"]
+
+#: What the readers of archives and arrays raise for files that are damaged, or something else.
+DAMAGE = (
+    EOFError, KeyError, RuntimeError, SyntaxError, TypeError, ValueError,
+    lzma.LZMAError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class DataError(ValueError):

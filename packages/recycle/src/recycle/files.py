@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 import warnings
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recycle.errors import DataError
+from recycle.errors import DAMAGE, DataError
 
 __all__ = ["TableFormat", "read_table", "split_inputs"]
 
-#: What readers raise for damaged files.
-UNREADABLE = (
-    EOFError, KeyError, LZMAError, OSError, RuntimeError, ValueError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 SEPARATORS = (",", ";", "\t", "|")
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+")
 DAY_FIRST = r"^\s*(\d{1,2})([./-])(\d{1,2})[./-]\d{4}"
@@ -87,7 +79,7 @@ def read_table(path: str | Path, layout: TableFormat | None = None) -> pd.DataFr
     columns = [name for name in wanted if name] if layout.time and layout.target else None
     try:
         frame = _read(path, columns, layout)
-    except UNREADABLE as error:
+    except (OSError, *DAMAGE) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     time = layout.time or str(frame.columns[0])
     absent = [name for name in (time, *wanted[1:]) if name and name not in frame]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pandas as pd
 
 from recycle._version import __version__
 from recycle.effects import Effect
-from recycle.errors import ModelFileError
+from recycle.errors import DAMAGE, ModelFileError
 from recycle.forecaster import ReCycleForecaster
 from recycle.gate import Gate
 from recycle.intervals import Conformal
@@ -29,9 +28,6 @@ from recycle.statics import as_table
 from recycle.windows import Array
 
 __all__ = ["SCHEMA", "load", "save"]
-
-#: what reading damaged archives raises
-UNREADABLE = (EOFError, KeyError, NotImplementedError, RuntimeError, ValueError)
 
 #: Raised when older versions can't read new files.
 SCHEMA = 1
@@ -142,7 +138,7 @@ def load(path: Path) -> ReCycleForecaster:
             described = json.loads(archive.read("model.json"))
             stored = np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False)
             arrays = {name: stored[name] for name in stored.files}
-    except (zipfile.BadZipFile, zlib.error, *UNREADABLE) as error:
+    except DAMAGE as error:
         raise ModelFileError(f"{path} is damaged, or no model of recycle: {error}") from error
     if described["schema"] > SCHEMA:
         raise ModelFileError(
