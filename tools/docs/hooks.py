@@ -11,6 +11,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from heat_core.subpackages import SUBPACKAGES as HEAT_CORE
 from tools.workspace import ROOT, Package, packages
 
 __all__ = ["on_config", "on_files", "on_page_markdown", "site_target"]
@@ -34,27 +35,19 @@ SUBPACKAGES = {
     "daso": ("compat_heat", "reference"),
     "energymeter": ("testing",),
     "f3": ("compare", "diagnostics", "feedback"),
-    "heat-core": (
-        "classification",
-        "cluster",
-        "decomposition",
-        "fft",
-        "graph",
-        "linalg",
-        "naive_bayes",
-        "nn",
-        "optim",
-        "preprocessing",
-        "random",
-        "regression",
-        "signal",
-        "sparse",
-        "spatial",
-        "utils.data",
-    ),
+    "heat-core": ("linalg", *(name for name in HEAT_CORE if name != "utils"), "utils.data"),
     "lowrank": ("init", "nn"),
     "propulate": ("integrations.optuna", "plot", "propagators", "pruners", "testing", "topologies"),
-    "recycle": ("datasets", "edge", "evaluation", "export", "network", "report", "sktime"),
+    "recycle": (
+        "datasets",
+        "edge",
+        "evaluation",
+        "export",
+        "network",
+        "report",
+        "sktime",
+        "tuning",
+    ),
 }
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s#:]+)(?P<anchor>#[^)]*)?\)")
 
